@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * wait.c
+ *	  The one place where the extension waits.
+ *
+ * A backend that waits for Stripe must still cancel, time out, terminate,
+ * absorb barriers and notice the postmaster's death.  All of these set the
+ * latch, so one WaitEventSet over the latch, the postmaster and the sockets
+ * serves them; CHECK_FOR_INTERRUPTS does the rest.
+ *
+ * A WaitEventSet has no call to remove a socket, and the library that owns
+ * the sockets changes its mind from within callbacks in which nothing of
+ * PostgreSQL may run.  Hence two steps: wait_note_socket() writes an array,
+ * wait_for() rebuilds the set if the array changed.  The set belongs to the
+ * backend, not to a transaction: an error leaves it valid.
+ *
+ * This file knows nothing of HTTP.
+ *
+ * src/wait.c
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "wait.h"
+
+typedef struct WatchedSocket
+{
+	int			fd;
+	int			interest;
+} WatchedSocket;
+
+static WatchedSocket watched[WAIT_MAX_SOCKETS];
+static int	nwatched = 0;
+static bool watched_changed = true;
+static WaitEventSet *wait_set = NULL;
+static uint32 wait_event = 0;
+
+bool
+wait_note_socket(int fd, int interest)
+{
+	int			i = 0;
+
+	while (i < nwatched && watched[i].fd != fd)
+		i++;
+
+	if (interest == WAIT_NOTHING)
+	{
+		if (i == nwatched)
+			return true;
+		watched[i] = watched[--nwatched];
+	}
+	else
+	{
+		if (i == WAIT_MAX_SOCKETS)
+			return false;
+		if (i == nwatched)
+			watched[nwatched++].fd = fd;
+		watched[i].interest = interest;
+	}
+	watched_changed = true;
+	return true;
+}
+
+void
+wait_forget_sockets(void)
+{
+	nwatched = 0;
+	watched_changed = true;
+}
+
+/*
+ * Makes the set match the array.  The old set is freed first and the new one
+ * is reachable from the start, so that an error half way leaks nothing.
+ */
+static void
+rebuild_set(void)
+{
+	if (wait_set != NULL)
+	{
+		WaitEventSet *old = wait_set;
+
+		wait_set = NULL;
+		FreeWaitEventSet(old);
+	}
+	wait_set = compat_create_wait_event_set(nwatched + 2);
+	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	for (int i = 0; i < nwatched; i++)
+		AddWaitEventToSet(wait_set,
+						  ((watched[i].interest & WAIT_READABLE) ? WL_SOCKET_READABLE : 0) |
+						  ((watched[i].interest & WAIT_WRITEABLE) ? WL_SOCKET_WRITEABLE : 0),
+						  watched[i].fd, NULL, NULL);
+	watched_changed = false;
+}
+
+int
+wait_for(long timeout_ms, WaitReady *ready, int nready)
+{
+	WaitEvent	events[WAIT_MAX_SOCKETS + 2];
+	int			nevents;
+	int			found = 0;
+
+	if (wait_event == 0)
+		wait_event = compat_wait_event_new("MemberpulseStripeRequest");
+	if (wait_set == NULL || watched_changed)
+		rebuild_set();
+
+	nevents = WaitEventSetWait(wait_set, timeout_ms, events,
+							   Min(nready, WAIT_MAX_SOCKETS) + 1, wait_event);
+	for (int i = 0; i < nevents; i++)
+	{
+		if (events[i].events & WL_LATCH_SET)
+			ResetLatch(MyLatch);
+		else if (found < nready)
+		{
+			ready[found].fd = events[i].fd;
+			ready[found].ready =
+				((events[i].events & WL_SOCKET_READABLE) ? WAIT_READABLE : 0) |
+				((events[i].events & WL_SOCKET_WRITEABLE) ? WAIT_WRITEABLE : 0);
+			found++;
+		}
+	}
+	CHECK_FOR_INTERRUPTS();
+	return found;
+}
+
+void
+wait_sleep(double ms)
+{
+	double		until = wait_clock() + ms;
+	double		left;
+
+	CHECK_FOR_INTERRUPTS();
+	while ((left = until - wait_clock()) > 0)
+		wait_for((long) left + 1, NULL, 0);
+}
+
+double
+wait_clock(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return INSTR_TIME_GET_MILLISEC(now);
+}
