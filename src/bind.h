@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * bind.h
+ *	  From the arguments of an SQL function to a request.
+ *
+ * src/bind.h
+ *-------------------------------------------------------------------------
+ */
+#ifndef MP_BIND_H
+#define MP_BIND_H
+
+#include "fmgr.h"
+
+#include "call.h"
+#include "params.h"
+
+/*
+ * The call that the running SQL function makes, by its declaration, its entry
+ * in the catalogue of endpoints, and the arguments given.  NULL arguments are
+ * left out.  Checked, and safe to send.
+ */
+extern Call *bind_call(FunctionCallInfo fcinfo);
+
+/* A value as jsonb would hold it; the type must be one the functions use. */
+extern void bind_value(Datum value, Oid type, JsonbValue *v);
+
+/* Name of the SQL function that is running. */
+extern const char *bind_function_name(FunctionCallInfo fcinfo);
+
+#endif							/* MP_BIND_H */

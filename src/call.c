@@ -1,0 +1,402 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.c
+ *	  Runs one request to Stripe, from parameters to mirrored answer.
+ *
+ * The order matters: everything that can fail without Stripe comes before the
+ * request, because a request cannot be rolled back.  From the moment the first
+ * byte leaves, any error carries the idempotency key in its context and says
+ * whether the outcome is known.
+ *
+ * src/call.c
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "account.h"
+#include "apply.h"
+#include "call.h"
+#include "check.h"
+#include "http.h"
+#include "json.h"
+#include "params.h"
+#include "seal.h"
+#include "settings.h"
+#include "store.h"
+
+#define CERTIFICATE_HINT \
+	"Check the server's clock and \"memberpulse_stripe.ca_file\"; a proxy that opens TLS connections is not supported."
+
+/* What a failure of the network is called. */
+static const struct
+{
+	HttpFailure failure;
+	int			sqlstate;		/* when nothing was sent, or for a GET */
+	const char *message;
+	const char *hint;
+}			failure_table[] = {
+	{HTTP_NOT_CONNECTED, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+		"could not connect to the Stripe API",
+	"Check the server's network, DNS and firewall, and \"memberpulse_stripe.api_base\"."},
+	{HTTP_CERTIFICATE, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+	"could not verify the certificate of the Stripe API", CERTIFICATE_HINT},
+	{HTTP_LOST, ERRCODE_CONNECTION_FAILURE,
+	"lost the connection to the Stripe API", "Call again."},
+	{HTTP_TIMED_OUT, ERRCODE_CONNECTION_FAILURE,
+		"the Stripe API did not answer in time",
+	"Call again, with a larger \"memberpulse_stripe.timeout\" if this happens often."},
+	{HTTP_TOO_LARGE, ERRCODE_STRIPE_BAD_RESPONSE,
+		"the answer of the Stripe API is too large",
+	"Ask for fewer objects, or raise \"memberpulse_stripe.max_response_size\"."},
+	{HTTP_BAD_CONTENT, ERRCODE_STRIPE_BAD_RESPONSE,
+	"the answer of the Stripe API could not be decoded", "Call again."},
+	{HTTP_LOCAL, ERRCODE_SYSTEM_ERROR,
+		"could not send a request to the Stripe API",
+	"Check \"memberpulse_stripe.ca_file\" and the memory of this machine."},
+};
+
+static bool
+is_post(const Call *call)
+{
+	return strcmp(call->method, "POST") == 0;
+}
+
+static bool
+is_get(const Call *call)
+{
+	return strcmp(call->method, "GET") == 0;
+}
+
+/*
+ * Context of every error between the decision to send and the end of the
+ * call.  Runs at error time, so it must not fail itself.
+ */
+static void
+add_call_context(void *arg)
+{
+	const Call *call = arg;
+
+	if (is_get(call))
+		errcontext("Stripe request %s %s", call->method, call->path);
+	else if (http_unanswered())
+		errcontext("Stripe request %s %s, whose outcome is unknown; repeat it with idempotency key \"%s\"",
+				   call->method, call->path, call->idempotency_key);
+	else
+		errcontext("Stripe request %s %s with idempotency key \"%s\"",
+				   call->method, call->path, call->idempotency_key);
+}
+
+void
+call_require_writable(const Call *call)
+{
+	const char *command;
+
+	if (is_get(call))
+		return;
+	command = psprintf("%s()", call->function);
+	PreventCommandIfReadOnly(command);
+	PreventCommandDuringRecovery(command);
+	PreventCommandIfParallelMode(command);
+}
+
+static const char **
+build_headers(const Call *call, const Account *account)
+{
+	const char **headers = palloc0(sizeof(char *) * 8);
+	int			n = 0;
+
+	headers[n++] = "Accept: application/json";
+	headers[n++] = "User-Agent: memberpulse_stripe/" MP_VERSION;
+	headers[n++] = psprintf("Stripe-Version: %s", settings_api_version);
+	if (is_post(call))
+		headers[n++] = "Content-Type: application/x-www-form-urlencoded";
+	if (call->idempotency_key != NULL && is_post(call))
+		headers[n++] = psprintf("Idempotency-Key: %s", call->idempotency_key);
+	if (account->connected_account != NULL)
+		headers[n++] = psprintf("Stripe-Account: %s", account->connected_account);
+	return headers;
+}
+
+/*
+ * The moment at which an answer's content was true: Stripe's clock less the
+ * time the request took, in whole seconds, since events know no finer time.
+ * Our own clock never decides; without a Date the answer orders before
+ * everything else.
+ */
+static TimestampTz
+answer_moment(const HttpResponse *res)
+{
+	int64		seconds = 0;
+
+	if (res->date > 0)
+		seconds = (int64) floor((double) res->date - res->duration_ms / 1000.0);
+	return time_t_to_timestamptz((pg_time_t) seconds);
+}
+
+/* Fills answer->error for a failure without a usable answer. */
+static void
+explain_failure(const Call *call, const HttpResponse *res, StripeError *e)
+{
+	int			i = 0;
+	bool		unknown = res->sent && !is_get(call) && res->failure != HTTP_LOCAL;
+
+	memset(e, 0, sizeof(*e));
+	while (failure_table[i].failure != res->failure)
+		i++;
+	e->sqlstate = failure_table[i].sqlstate;
+	e->message = failure_table[i].message;
+	e->hint = failure_table[i].hint;
+	e->type = "api_connection_error";
+	e->idempotency_key = call->idempotency_key;
+	e->detail = psprintf("After %d %s: %s.", res->attempts,
+						 res->attempts == 1 ? "attempt" : "attempts", error_scrub(res->reason));
+	if (unknown)
+	{
+		e->outcome_unknown = true;
+		e->sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN;
+		e->detail = psprintf("%s  The request was sent, so its outcome is unknown.", e->detail);
+		e->hint = psprintf("Repeat the call with idempotency_key => '%s': Stripe then answers what became of it.",
+						   call->idempotency_key);
+	}
+}
+
+/* Fills answer->error for an answer that is not what Stripe sends. */
+static void
+explain_bad_answer(const Call *call, const HttpResponse *res, const char *why, StripeError *e)
+{
+	memset(e, 0, sizeof(*e));
+	e->sqlstate = ERRCODE_STRIPE_BAD_RESPONSE;
+	e->message = "the answer of the Stripe API is not usable";
+	e->http_status = res->status;
+	e->type = "api_error";
+	e->request_id = res->request_id ? error_scrub(res->request_id) : NULL;
+	e->idempotency_key = call->idempotency_key;
+	e->outcome_unknown = !is_get(call);
+	e->detail = psprintf("Stripe answered with HTTP status %d, but %s%s%s.", res->status, why,
+						 e->request_id ? ": request " : "", e->request_id ? e->request_id : "");
+	if (is_get(call))
+		e->hint = "Call again; if it happens again, something between this server and Stripe changes answers.";
+	else
+		e->hint = psprintf("Repeat the call with idempotency_key => '%s': Stripe then answers what became of it.",
+						   call->idempotency_key);
+}
+
+/* The answer's body as jsonb, or NULL with a reason. */
+static Jsonb *
+read_body(const HttpResponse *res, const char **why)
+{
+	Jsonb	   *body;
+
+	if (res->body_len == 0)
+	{
+		*why = "it is empty";
+		return NULL;
+	}
+	if (res->content_type == NULL ||
+		pg_strncasecmp(res->content_type, "application/json", 16) != 0)
+	{
+		*why = "it is not of type application/json";
+		return NULL;
+	}
+	body = json_parse(res->body, res->body_len, why);
+	if (body != NULL && !JB_ROOT_IS_OBJECT(body))
+	{
+		*why = "it is not a JSON object";
+		return NULL;
+	}
+	return body;
+}
+
+/* Sends the request as it stands. */
+static void
+send_call(const Call *call, const Account *account, HttpResponse *res)
+{
+	HttpRequest req = {0};
+	size_t		form_len;
+	char	   *form = params_encode(call->params, &form_len);
+
+	req.method = call->method;
+	req.url = psprintf("%s%s", settings_api_base, call->path);
+	if (is_post(call))
+	{
+		req.body = form;
+		req.body_len = form_len;
+	}
+	else if (form_len > 0)
+		req.url = psprintf("%s?%s", req.url, form);
+	req.bearer = account->secret_key;
+	req.headers = build_headers(call, account);
+	req.ca_file = settings_ca_file;
+	req.timeout_ms = settings_timeout;
+	req.connect_timeout_ms = settings_connect_timeout;
+	req.max_retries = settings_max_retries;
+	req.max_response = (size_t) settings_max_response_kb * 1024;
+	http_send(&req, res);
+}
+
+/*
+ * Judges the answer.  An answer whose status says success must have a body
+ * we can read; with an error status the body only adds to what is known.
+ */
+static void
+judge_answer(const Call *call, const HttpResponse *res, CallAnswer *answer)
+{
+	const char *why = NULL;
+
+	memset(answer, 0, sizeof(*answer));
+	if (res->failure != HTTP_ANSWERED)
+	{
+		explain_failure(call, res, &answer->error);
+		return;
+	}
+	answer->http_status = res->status;
+	answer->body = read_body(res, &why);
+	if (res->status >= 200 && res->status <= 299)
+	{
+		answer->ok = answer->body != NULL;
+		if (!answer->ok)
+			explain_bad_answer(call, res, why, &answer->error);
+	}
+	else
+		error_from_answer(&answer->error, res->status, answer->body, res->request_id,
+						  res->limited_reason, call->idempotency_key);
+}
+
+/* Objects in the answer, or in its error, go to their mirrors. */
+static void
+mirror_answer(const Account *account, const HttpResponse *res, const CallAnswer *answer)
+{
+	ApplySource source;
+	StoreScope	scope;
+	JsonbContainer *c;
+
+	if (answer->body == NULL || !store_writable())
+		return;
+	source.account = account->name;
+	source.livemode = account->livemode;
+	source.as_of = answer_moment(res);
+	source.event_id = NULL;
+
+	store_begin(&scope);
+	if (answer->ok)
+		apply_object(&source, &answer->body->root);
+	else if ((c = json_get_container(&answer->body->root, "error")) != NULL)
+	{
+		static const char *const members[] = {"payment_intent", "setup_intent", "payment_method"};
+
+		for (int i = 0; i < (int) lengthof(members); i++)
+		{
+			JsonbContainer *object = json_get_container(c, members[i]);
+
+			if (object != NULL)
+				apply_object(&source, object);
+		}
+	}
+	store_end(&scope);
+}
+
+/*
+ * A DELETE that is sent again after its answer was lost finds nothing to
+ * delete.  What the first one did can still be read.
+ */
+static bool
+reread_deleted(const Call *call, const Account *account, HttpResponse *res, CallAnswer *answer)
+{
+	Call		get = *call;
+	CallAnswer	again;
+	bool		deleted = false;
+
+	if (strcmp(call->method, "DELETE") != 0 || answer->http_status != 404 || res->attempts < 2)
+		return false;
+	get.method = "GET";
+	send_call(&get, account, res);
+	judge_answer(&get, res, &again);
+	if (!again.ok || !json_get_bool(&again.body->root, "deleted", &deleted) || !deleted)
+		return false;
+	*answer = again;
+	return true;
+}
+
+/*
+ * An interrupt, or an error of ours, while the call runs: remembered for
+ * stripe_last_error(), since the caller's transaction is about to vanish.
+ */
+static void
+remember_interrupted(const Call *call)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	ErrorData  *edata = CopyErrorData();
+	StripeError e = {0};
+
+	e.sqlstate = edata->sqlerrcode;
+	e.message = edata->message;
+	e.detail = edata->detail;
+	e.hint = edata->hint;
+	e.outcome_unknown = http_unanswered() && !is_get(call);
+	e.idempotency_key = call->idempotency_key;
+	error_remember(&e);
+	FreeErrorData(edata);
+	MemoryContextSwitchTo(old);
+}
+
+void
+call_try(Call *call, CallAnswer *answer)
+{
+	const Account *account;
+	HttpResponse res;
+	ErrorContextCallback context;
+
+	call_require_writable(call);
+	account = account_for_call(call->account);
+	if (call->idempotency_key == NULL && !is_get(call))
+		call->idempotency_key = seal_uuid();
+
+	context.callback = add_call_context;
+	context.arg = call;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	PG_TRY();
+	{
+		send_call(call, account, &res);
+		judge_answer(call, &res, answer);
+		if (!answer->ok)
+			(void) reread_deleted(call, account, &res, answer);
+		mirror_answer(account, &res, answer);
+	}
+	PG_CATCH();
+	{
+		remember_interrupted(call);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	error_context_stack = context.previous;
+}
+
+Jsonb *
+call_run(Call *call)
+{
+	CallAnswer	answer;
+
+	call_try(call, &answer);
+	if (!answer.ok)
+	{
+		ErrorContextCallback context;
+
+		context.callback = add_call_context;
+		context.arg = call;
+		context.previous = error_context_stack;
+		error_context_stack = &context;
+		error_raise(&answer.error);
+	}
+	return answer.body;
+}

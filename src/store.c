@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.c
+ *	  The extension's own tables, through SPI, as the extension's owner.
+ *
+ * Callers of the SQL functions hold no privilege on the tables; what they may
+ * do is decided before this file is reached.  Statements are constants, names
+ * in them are qualified, and search_path is pinned while they run: a plan is
+ * analysed anew under the path of the day, so pinning it only while preparing
+ * would leave operators open to capture.
+ *
+ * src/store.c
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/syscache.h"
+
+#include "store.h"
+
+/* Owner of schema "stripe", who also owns the tables in it. */
+static Oid
+store_owner(void)
+{
+	Oid			nspid = get_namespace_oid("stripe", false);
+	HeapTuple	tup = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(nspid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tup))
+		elog(ERROR, "cache lookup failed for schema %u", nspid);
+	owner = ((Form_pg_namespace) GETSTRUCT(tup))->nspowner;
+	ReleaseSysCache(tup);
+	return owner;
+}
+
+void
+store_begin(StoreScope *scope)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	GetUserIdAndSecContext(&scope->userid, &scope->sec_context);
+	SetUserIdAndSecContext(store_owner(),
+						   scope->sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	scope->guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+store_end(StoreScope *scope)
+{
+	AtEOXact_GUC(true, scope->guc_level);
+	SetUserIdAndSecContext(scope->userid, scope->sec_context);
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "could not disconnect from SPI");
+}
+
+uint64
+store_execute(StorePlan *plan, Datum *args, const char *nulls, long limit)
+{
+	int			rc;
+
+	if (plan->plan == NULL)
+	{
+		SPIPlanPtr	made = SPI_prepare(plan->sql, plan->nargs, plan->argtypes);
+
+		if (made == NULL || SPI_keepplan(made) != 0)
+			elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
+		plan->plan = made;
+	}
+	rc = SPI_execute_plan(plan->plan, args, nulls, false, limit);
+	if (rc < 0)
+		elog(ERROR, "could not execute a statement: %s", SPI_result_code_string(rc));
+	return SPI_processed;
+}
+
+Datum
+store_column(int row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+bool
+store_writable(void)
+{
+	return !XactReadOnly && !RecoveryInProgress() && !IsInParallelMode();
+}
