@@ -25,9 +25,9 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "account.h"
 #include "bind.h"
 #include "check.h"
+#include "fallback.h"
 #include "form.h"
 #include "json.h"
 
@@ -71,12 +71,6 @@ declaration_of(FunctionCallInfo fcinfo)
 	if (flinfo->fn_extra == NULL)
 		flinfo->fn_extra = read_declaration(flinfo->fn_oid, flinfo->fn_mcxt);
 	return flinfo->fn_extra;
-}
-
-const char *
-bind_function_name(FunctionCallInfo fcinfo)
-{
-	return declaration_of(fcinfo)->function;
 }
 
 static void
@@ -185,20 +179,56 @@ is_path_arg(const Endpoint *endpoint, const char *arg)
 	return strstr(endpoint->path, psprintf("{%s}", arg)) != NULL;
 }
 
+/* Stops an id of the wrong kind, and one that is missing from the path. */
+static const EndpointArg *
+check_prefix(const Endpoint *endpoint, const char *arg, const char *value)
+{
+	const char *prefixes;
+	const EndpointArg *row = endpoints_arg(endpoint, arg, value, &prefixes);
+
+	if (prefixes != NULL)
+		refuse_prefix(arg, prefixes);
+	return row;
+}
+
+static void
+refuse_null(const char *arg, const char *function)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+			 errmsg("argument \"%s\" of %s() must not be null", arg, function)));
+}
+
+char *
+bind_path(const char *function, const char *arg, const char *value)
+{
+	const Endpoint *endpoint = endpoints_find(function);
+	StringInfoData path;
+
+	if (endpoint == NULL || !is_path_arg(endpoint, arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("function \"%s\" has no path with \"%s\"", function, arg)));
+	if (value == NULL)
+		refuse_null(arg, function);
+	(void) check_prefix(endpoint, arg, value);
+	initStringInfo(&path);
+	appendStringInfoString(&path, endpoint->path);
+	fill_path(&path, arg, value);
+	return path.data;
+}
+
 /* One argument that is a parameter or a part of the path. */
 static void
 bind_argument(const Endpoint *endpoint, const char *arg, JsonbValue *v,
 			  StringInfo path, Params *params)
 {
 	const char *text = NULL;
-	const char *prefixes;
 	const EndpointArg *row;
 
 	if (v->type == jbvString && v->val.string.len > 0)
 		text = v->val.string.val;
-	row = endpoints_arg(endpoint, arg, text, &prefixes);
-	if (prefixes != NULL)
-		refuse_prefix(arg, prefixes);
+	row = check_prefix(endpoint, arg, text);
 	if (is_path_arg(endpoint, arg))
 		fill_path(path, arg, text ? text : "");
 	else
@@ -231,9 +261,7 @@ bind_call(FunctionCallInfo fcinfo)
 		if (PG_ARGISNULL(i))
 		{
 			if (is_path_arg(endpoint, arg))
-				ereport(ERROR,
-						(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						 errmsg("argument \"%s\" of %s() must not be null", arg, d->function)));
+				refuse_null(arg, d->function);
 			continue;
 		}
 		bind_value(PG_GETARG_DATUM(i), d->types[i], &v);
@@ -252,8 +280,11 @@ bind_call(FunctionCallInfo fcinfo)
 	}
 	if (has_extra)				/* last, so that what differs is refused */
 		params_put(params, "", &extra, "params");
-	if ((endpoint->flags & ENDPOINT_CURRENCY) && params_get_text(params, "currency") == NULL)
-		params_put_text(params, "currency", account_for_call(call->account)->currency, "currency");
+	call->level = (endpoint->flags & ENDPOINT_ADMIN) ? ACCESS_ADMIN : ACCESS_BILLER;
+	if (endpoint->flags & ENDPOINT_PAYMENT)
+		fallback_for_payment(params, account_lookup(call->account, call->level));
+	if ((endpoint->flags & ENDPOINT_CHARGE) && fallback_expand(params, "latest_charge"))
+		call->collapse = "latest_charge";
 	call->path = path.data;
 	call->params = params_finish(params);
 

@@ -21,10 +21,13 @@
  */
 extern Call *bind_call(FunctionCallInfo fcinfo);
 
+/*
+ * The path of a function of the catalogue whose only variable part is the
+ * argument "arg", checked and escaped.
+ */
+extern char *bind_path(const char *function, const char *arg, const char *value);
+
 /* A value as jsonb would hold it; the type must be one the functions use. */
 extern void bind_value(Datum value, Oid type, JsonbValue *v);
-
-/* Name of the SQL function that is running. */
-extern const char *bind_function_name(FunctionCallInfo fcinfo);
 
 #endif							/* MP_BIND_H */

@@ -25,8 +25,10 @@
 
 #include "account.h"
 #include "apply.h"
+#include "audit.h"
 #include "call.h"
 #include "check.h"
+#include "home.h"
 #include "http.h"
 #include "json.h"
 #include "params.h"
@@ -96,17 +98,22 @@ add_call_context(void *arg)
 				   call->method, call->path, call->idempotency_key);
 }
 
-void
-call_require_writable(const Call *call)
+const Account *
+call_admit(const Call *call)
 {
-	const char *command;
+	const Account *account = account_lookup(call->account, call->level);
 
-	if (is_get(call))
-		return;
-	command = psprintf("%s()", call->function);
-	PreventCommandIfReadOnly(command);
-	PreventCommandDuringRecovery(command);
-	PreventCommandIfParallelMode(command);
+	if (!is_get(call))
+	{
+		const char *command = psprintf("%s()", call->function);
+
+		PreventCommandIfReadOnly(command);
+		PreventCommandDuringRecovery(command);
+		PreventCommandIfParallelMode(command);
+		if (account->livemode)
+			home_require_original(account->name);
+	}
+	return account;
 }
 
 static const char **
@@ -122,7 +129,7 @@ build_headers(const Call *call, const Account *account)
 		headers[n++] = "Content-Type: application/x-www-form-urlencoded";
 	if (call->idempotency_key != NULL && is_post(call))
 		headers[n++] = psprintf("Idempotency-Key: %s", call->idempotency_key);
-	if (account->connected_account != NULL)
+	if (account->connected_account[0] != '\0')
 		headers[n++] = psprintf("Stripe-Account: %s", account->connected_account);
 	return headers;
 }
@@ -234,7 +241,7 @@ send_call(const Call *call, const Account *account, HttpResponse *res)
 	}
 	else if (form_len > 0)
 		req.url = psprintf("%s?%s", req.url, form);
-	req.bearer = account->secret_key;
+	req.bearer = account_secret_key(account);
 	req.headers = build_headers(call, account);
 	req.ca_file = settings_ca_file;
 	req.timeout_ms = settings_timeout;
@@ -242,6 +249,7 @@ send_call(const Call *call, const Account *account, HttpResponse *res)
 	req.max_retries = settings_max_retries;
 	req.max_response = (size_t) settings_max_response_kb * 1024;
 	http_send(&req, res);
+	account_wipe_secrets();
 }
 
 /*
@@ -254,6 +262,8 @@ judge_answer(const Call *call, const HttpResponse *res, CallAnswer *answer)
 	const char *why = NULL;
 
 	memset(answer, 0, sizeof(*answer));
+	answer->failure = res->failure;
+	answer->date = res->date;
 	if (res->failure != HTTP_ANSWERED)
 	{
 		explain_failure(call, res, &answer->error);
@@ -307,24 +317,61 @@ mirror_answer(const Account *account, const HttpResponse *res, const CallAnswer 
 
 /*
  * A DELETE that is sent again after its answer was lost finds nothing to
- * delete.  What the first one did can still be read.
+ * delete.  What the first one did can still be read, and deleting what is gone
+ * is no failure.
  */
-static bool
+static void
 reread_deleted(const Call *call, const Account *account, HttpResponse *res, CallAnswer *answer)
 {
 	Call		get = *call;
 	CallAnswer	again;
 	bool		deleted = false;
+	char	   *status;
 
-	if (strcmp(call->method, "DELETE") != 0 || answer->http_status != 404 || res->attempts < 2)
-		return false;
+	if (strcmp(call->method, "DELETE") != 0 || answer->http_status != 404)
+		return;
 	get.method = "GET";
 	send_call(&get, account, res);
 	judge_answer(&get, res, &again);
-	if (!again.ok || !json_get_bool(&again.body->root, "deleted", &deleted) || !deleted)
-		return false;
-	*answer = again;
-	return true;
+	if (!again.ok)
+		return;
+	(void) json_get_bool(&again.body->root, "deleted", &deleted);
+	status = json_get_text(&again.body->root, "status");
+	if (deleted || (status != NULL && strcmp(status, "canceled") == 0))
+		*answer = again;
+}
+
+/*
+ * Mutating calls are in the audit trail one by one; reads once for each
+ * account and role of a session, as the use of a key.
+ */
+static void
+audit_call(const Call *call, const Account *account)
+{
+	static char last_account[NAMEDATALEN];
+	static bool last_livemode;
+	static Oid	last_user = InvalidOid;
+	CompatJsonbState st = {0};
+
+	if (!store_writable())
+		return;
+	if (is_get(call) && GetUserId() == last_user && last_livemode == account->livemode &&
+		strcmp(last_account, account->name) == 0)
+		return;
+	json_begin(&st, false);
+	json_put_text(&st, "function", call->function);
+	if (!is_get(call))
+	{
+		json_put_text(&st, "path", call->path);
+		json_put_text(&st, "idempotency_key", call->idempotency_key);
+	}
+	json_end(&st, false);
+	audit_write(account->name, account->livemode,
+				is_get(call) ? "read" : strcmp(call->function, "stripe_refund") == 0 ? "refund" : "call",
+				json_finish(&st));
+	strlcpy(last_account, account->name, sizeof(last_account));
+	last_livemode = account->livemode;
+	last_user = GetUserId();
 }
 
 /*
@@ -352,12 +399,10 @@ remember_interrupted(const Call *call)
 void
 call_try(Call *call, CallAnswer *answer)
 {
-	const Account *account;
+	Account		account = *call_admit(call);
 	HttpResponse res;
 	ErrorContextCallback context;
 
-	call_require_writable(call);
-	account = account_for_call(call->account);
 	if (call->idempotency_key == NULL && !is_get(call))
 		call->idempotency_key = seal_uuid();
 
@@ -367,19 +412,53 @@ call_try(Call *call, CallAnswer *answer)
 	error_context_stack = &context;
 	PG_TRY();
 	{
-		send_call(call, account, &res);
+		send_call(call, &account, &res);
 		judge_answer(call, &res, answer);
 		if (!answer->ok)
-			(void) reread_deleted(call, account, &res, answer);
-		mirror_answer(account, &res, answer);
+			reread_deleted(call, &account, &res, answer);
+		mirror_answer(&account, &res, answer);
+		audit_call(call, &account);
 	}
 	PG_CATCH();
 	{
+		account_wipe_secrets();
 		remember_interrupted(call);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
 	error_context_stack = context.previous;
+}
+
+/* A copy of an object in which one expanded member is an id again. */
+static Jsonb *
+collapse_member(Jsonb *object, const char *member)
+{
+	JsonbIterator *it = JsonbIteratorInit(&object->root);
+	JsonbIteratorToken tok;
+	JsonbValue	v;
+	CompatJsonbState st = {0};
+	char	   *id = json_get_ref(&object->root, member);
+	bool		here = false;
+
+	if (id == NULL || json_get_container(&object->root, member) == NULL)
+		return object;
+	(void) JsonbIteratorNext(&it, &v, true);
+	json_begin(&st, false);
+	while ((tok = JsonbIteratorNext(&it, &v, true)) != WJB_END_OBJECT)
+	{
+		if (tok == WJB_KEY)
+		{
+			here = v.val.string.len == (int) strlen(member) &&
+				memcmp(v.val.string.val, member, v.val.string.len) == 0;
+			json_key(&st, v.val.string.val, v.val.string.len);
+			continue;
+		}
+		if (here)
+			json_text_value(&v, id);
+		json_value(&st, &v);
+	}
+	json_end(&st, false);
+	return json_finish(&st);
 }
 
 Jsonb *
@@ -398,5 +477,5 @@ call_run(Call *call)
 		error_context_stack = &context;
 		error_raise(&answer.error);
 	}
-	return answer.body;
+	return call->collapse ? collapse_member(answer.body, call->collapse) : answer.body;
 }

@@ -7,8 +7,8 @@
  * sessions at once, and after a rollback, and still leaves one customer:
  * sessions take turns by an advisory lock on the member; the mirror is asked
  * first; then Stripe's search, which knows all but the last minute; and the
- * creation's idempotency key is made from the request, so that what search
- * does not know yet is answered again instead of made again.
+ * creation's idempotency key is made from the member, so that what search does
+ * not know yet is answered again instead of made again.
  *
  * src/customer.c
  *-------------------------------------------------------------------------
@@ -111,6 +111,7 @@ find_at_stripe(const Call *create, const char *member_id)
 	search.method = "GET";
 	search.path = "/v1/customers/search";
 	search.account = create->account;
+	search.level = create->level;
 	params_put_text(params, "query", query.data, "query");
 	search.params = params_finish(params);
 	data = json_get_container(&call_run(&search)->root, "data");
@@ -134,6 +135,27 @@ find_at_stripe(const Call *create, const char *member_id)
 	return NULL;
 }
 
+static bool has_all(JsonbContainer *customer, JsonbContainer *wanted);
+
+/*
+ * Whether a field of the customer already is what a parameter asks for.
+ * Stripe keeps an empty string as null, and all of metadata as text.
+ */
+static bool
+is_already(JsonbValue *have, JsonbValue *want)
+{
+	char	   *wanted = params_scalar_text(want);
+	char	   *had = params_scalar_text(have);
+
+	if (want->type == jbvBinary && have->type == jbvBinary)
+		return JsonContainerIsObject(want->val.binary.data) ?
+			has_all(have->val.binary.data, want->val.binary.data) :
+			compareJsonbContainers(have->val.binary.data, want->val.binary.data) == 0;
+	if (wanted == NULL)
+		return false;
+	return had ? strcmp(had, wanted) == 0 : wanted[0] == '\0' && have->type == jbvNull;
+}
+
 /* Whether the customer already has every parameter that is asked for. */
 static bool
 has_all(JsonbContainer *customer, JsonbContainer *wanted)
@@ -152,40 +174,40 @@ has_all(JsonbContainer *customer, JsonbContainer *wanted)
 			key = pnstrdup(v.val.string.val, v.val.string.len);
 			continue;
 		}
-		if (!json_get(customer, key, &have) || have.type != v.type)
-			return false;
-		if (v.type == jbvBinary)
-		{
-			if (!JsonContainerIsObject(v.val.binary.data) ||
-				!has_all(have.val.binary.data, v.val.binary.data))
-				return false;
-		}
-		else if (compareJsonbContainers(&json_from_value(&have)->root, &json_from_value(&v)->root) != 0)
+		if (!json_get(customer, key, &have))
+			have.type = jbvNull;
+		if (!is_already(&have, &v))
 			return false;
 	}
 	return true;
 }
 
 /*
- * The key of the creation.  The last deleted customer of the member goes into
- * it: without that, Stripe would answer with the deleted one for a day.
+ * Makes the customer with nothing but the member's id, so that whoever repeats
+ * it sends the same request under the same key, whatever else they ask for.
+ * The last deleted customer of the member goes into the key: without that,
+ * Stripe would answer with the deleted one for a day.
  */
-static char *
-creation_key(const Account *account, const Call *call, const char *deleted_id)
+static Jsonb *
+create_customer(const Call *call, const Account *account, const char *member_id,
+				const char *deleted_id)
 {
-	size_t		len;
-	char	   *form = params_encode(call->params, &len);
+	Call		create = *call;
+	Params	   *params = params_create();
 	char	   *all = psprintf("%s %d %s %s", account->name, account->livemode,
-							   deleted_id ? deleted_id : "", form);
+							   deleted_id ? deleted_id : "", member_id);
 
-	return psprintf("mp-customer-%s", seal_sha256_hex(all, strlen(all)));
+	params_put_text(params, "metadata[member_id]", member_id, "member_id");
+	create.params = params_finish(params);
+	create.idempotency_key = psprintf("mp-customer-%s", seal_sha256_hex(all, strlen(all)));
+	return call_run(&create);
 }
 
 Datum
 stripe_ensure_customer(PG_FUNCTION_ARGS)
 {
 	Call	   *call = bind_call(fcinfo);
-	const Account *account;
+	Account		account;
 	FoundCustomer found;
 	JsonbContainer *metadata = json_get_container(&call->params->root, "metadata");
 	char	   *member_id = metadata ? json_get_text(metadata, "member_id") : NULL;
@@ -194,20 +216,15 @@ stripe_ensure_customer(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"member_id\" of stripe_ensure_customer() must not be null or empty")));
-	call_require_writable(call);
-	account = account_for_call(call->account);
-	lock_member(account, member_id);
-	find_in_mirror(account, member_id, &found);
-	if (call->idempotency_key == NULL)
-		call->idempotency_key = creation_key(account, call, found.id);
+	account = *call_admit(call);
+	lock_member(&account, member_id);
+	find_in_mirror(&account, member_id, &found);
 	if (found.data == NULL)
 		found.data = find_at_stripe(call, member_id);
 	if (found.data == NULL)
-		PG_RETURN_JSONB_P(call_run(call));
-
+		found.data = create_customer(call, &account, member_id, found.id);
 	if (has_all(&found.data->root, &call->params->root))
 		PG_RETURN_JSONB_P(found.data);
 	call->path = psprintf("/v1/customers/%s", json_get_text(&found.data->root, "id"));
-	call->idempotency_key = NULL;
 	PG_RETURN_JSONB_P(call_run(call));
 }

@@ -28,19 +28,19 @@ static const EndpointArg common_args[] = {
 
 static const Endpoint endpoints[] = {
 	/* payments */
-	{"stripe_create_intent", "POST", "/v1/payment_intents", ENDPOINT_CURRENCY, {{NULL}}},
+	{"stripe_create_intent", "POST", "/v1/payment_intents", ENDPOINT_PAYMENT | ENDPOINT_CHARGE, {{NULL}}},
 	{"stripe_update_intent", "POST", "/v1/payment_intents/{id}", 0, {{"id", NULL, "pi_"}}},
-	{"stripe_confirm_intent", "POST", "/v1/payment_intents/{id}/confirm", 0, {{"id", NULL, "pi_"}}},
-	{"stripe_capture_intent", "POST", "/v1/payment_intents/{id}/capture", 0,
+	{"stripe_confirm_intent", "POST", "/v1/payment_intents/{id}/confirm", ENDPOINT_CHARGE, {{"id", NULL, "pi_"}}},
+	{"stripe_capture_intent", "POST", "/v1/payment_intents/{id}/capture", ENDPOINT_CHARGE,
 	{{"id", NULL, "pi_"}, {"amount", "amount_to_capture", NULL}}},
-	{"stripe_cancel_intent", "POST", "/v1/payment_intents/{id}/cancel", 0,
+	{"stripe_cancel_intent", "POST", "/v1/payment_intents/{id}/cancel", ENDPOINT_CHARGE,
 	{{"id", NULL, "pi_"}, {"reason", "cancellation_reason", NULL}}},
-	{"stripe_get_payment", "GET", "/v1/payment_intents/{id}", 0, {{"id", NULL, "pi_"}}},
+	{"stripe_get_payment", "GET", "/v1/payment_intents/{id}", ENDPOINT_CHARGE, {{"id", NULL, "pi_"}}},
 
 	/* refunds */
-	{"stripe_refund", "POST", "/v1/refunds", 0,
+	{"stripe_refund", "POST", "/v1/refunds", ENDPOINT_ADMIN,
 	{{"payment", "payment_intent", "pi_"}, {"payment", "charge", "ch_ py_"}}},
-	{"stripe_cancel_refund", "POST", "/v1/refunds/{id}/cancel", 0, {{"id", NULL, "re_ pyr_"}}},
+	{"stripe_cancel_refund", "POST", "/v1/refunds/{id}/cancel", ENDPOINT_ADMIN, {{"id", NULL, "re_ pyr_"}}},
 
 	/* customers */
 	{"stripe_create_customer", "POST", "/v1/customers", 0, {{NULL}}},

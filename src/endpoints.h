@@ -25,7 +25,9 @@ typedef struct EndpointArg
 
 typedef enum EndpointFlag
 {
-	ENDPOINT_CURRENCY = 1		/* without a currency, the account's is sent */
+	ENDPOINT_PAYMENT = 1,		/* the account's settings for payments apply */
+	ENDPOINT_CHARGE = 2,		/* asks for latest_charge, to mirror it too */
+	ENDPOINT_ADMIN = 4			/* administrators only; others: billers */
 } EndpointFlag;
 
 typedef struct Endpoint

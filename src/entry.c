@@ -16,15 +16,12 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "lib/stringinfo.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
 #include "bind.h"
 #include "call.h"
 #include "check.h"
-#include "form.h"
 #include "json.h"
 #include "params.h"
 
@@ -32,7 +29,7 @@ COMPAT_FUNCTION(stripe_call);
 COMPAT_FUNCTION(stripe_request);
 COMPAT_FUNCTION(stripe_try_request);
 COMPAT_FUNCTION(stripe_last_error);
-COMPAT_FUNCTION(stripe_path);
+COMPAT_FUNCTION(stripe_endpoint_path);
 
 /* Any function of the catalogue: one request, answered by Stripe's object. */
 Datum
@@ -70,6 +67,7 @@ spelled_out_call(FunctionCallInfo fcinfo, const char *function)
 					 errmsg("argument \"%s\" of %s() must not be null",
 							i == 0 ? "method" : "path", function)));
 	call->function = function;
+	call->level = ACCESS_ADMIN;
 	call->method = check_method(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	call->path = check_path(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	if (!PG_ARGISNULL(2))
@@ -127,30 +125,13 @@ stripe_last_error(PG_FUNCTION_ARGS)
 	PG_RETURN_JSONB_P(last);
 }
 
-/* stripe.path(VARIADIC parts): the first part as it is, the others escaped. */
+/* stripe.endpoint_path(function, arg, value): for functions that are SQL. */
 Datum
-stripe_path(PG_FUNCTION_ARGS)
+stripe_endpoint_path(PG_FUNCTION_ARGS)
 {
-	StringInfoData path;
-	Datum	   *parts;
-	bool	   *nulls;
-	int			n;
-
-	if (PG_ARGISNULL(0))
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT,
-					  &parts, &nulls, &n);
-	initStringInfo(&path);
-	for (int i = 0; i < n; i++)
-	{
-		char	   *part = nulls[i] ? NULL : TextDatumGetCString(parts[i]);
-		char	   *segment = part == NULL || i == 0 ? part : form_escape_segment(part, strlen(part));
-
-		if (segment == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("part %d of a path cannot be an id", i + 1)));
-		appendStringInfo(&path, "%s%s", i > 0 ? "/" : "", segment);
-	}
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(path.data, path.len));
+	PG_RETURN_TEXT_P(cstring_to_text(bind_path(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+											   text_to_cstring(PG_GETARG_TEXT_PP(1)),
+											   PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)))));
 }

@@ -16,6 +16,8 @@
 
 #include "apply.h"
 #include "compat.h"
+#include "configured.h"
+#include "scrub.h"
 #include "payment.h"
 #include "settings.h"
 
@@ -27,5 +29,7 @@ void
 _PG_init(void)
 {
 	settings_define();
+	configured_take_environment();
+	scrub_install();
 	apply_set_listener(payment_follow);
 }

@@ -153,6 +153,7 @@ begin_list(FunctionCallInfo fcinfo)
 
 	call->function = "stripe_list";
 	call->method = "GET";
+	call->level = ACCESS_BILLER;
 	call->path = check_path(PG_ARGISNULL(0) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	if (!PG_ARGISNULL(1))
 	{

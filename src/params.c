@@ -82,9 +82,8 @@ find_member(Member *parent, const char *key, int keylen, bool make)
 	return *link;
 }
 
-/* A scalar as Stripe will see it; NULL for arrays. */
-static char *
-scalar_text(const JsonbValue *v)
+char *
+params_scalar_text(const JsonbValue *v)
 {
 	switch (v->type)
 	{
@@ -103,8 +102,8 @@ scalar_text(const JsonbValue *v)
 static bool
 same_value(const JsonbValue *a, const JsonbValue *b)
 {
-	char	   *x = scalar_text(a);
-	char	   *y = scalar_text(b);
+	char	   *x = params_scalar_text(a);
+	char	   *y = params_scalar_text(b);
 
 	if (x != NULL && y != NULL)
 		return strcmp(x, y) == 0;
@@ -191,12 +190,42 @@ params_put_text(Params *params, const char *path, const char *value, const char 
 	params_put(params, path, &v, origin);
 }
 
+bool
+params_has(Params *params, const char *name)
+{
+	Member	   *member = find_member(&params->root, name, strlen(name), false);
+
+	return member != NULL && (member->is_object || member->origin != NULL);
+}
+
+bool
+params_get(Params *params, const char *name, JsonbValue *value)
+{
+	Member	   *member = find_member(&params->root, name, strlen(name), false);
+
+	if (member == NULL || member->is_object || member->origin == NULL)
+		return false;
+	*value = member->value;
+	return true;
+}
+
 const char *
 params_get_text(Params *params, const char *name)
 {
-	Member	   *node = find_member(&params->root, name, strlen(name), false);
+	JsonbValue	v;
 
-	return node && !node->is_object ? scalar_text(&node->value) : NULL;
+	return params_get(params, name, &v) ? params_scalar_text(&v) : NULL;
+}
+
+void
+params_replace(Params *params, const char *name, JsonbValue *value)
+{
+	Member	   *member = find_member(&params->root, name, strlen(name), true);
+
+	member->is_object = false;
+	member->first = NULL;
+	member->value = *value;
+	member->origin = name;
 }
 
 static void
@@ -252,7 +281,7 @@ encode_scalar(FormWriter *w, const JsonbValue *v)
 	}
 	else
 	{
-		text = scalar_text(v);
+		text = params_scalar_text(v);
 		len = strlen(text);
 	}
 	form_value(w, text, len);

@@ -28,6 +28,16 @@ extern void params_put_text(Params *params, const char *path, const char *value,
 /* The scalar at a top-level path, as text, or NULL. */
 extern const char *params_get_text(Params *params, const char *name);
 
+/* Whether there is such a top-level parameter, and its value if no object. */
+extern bool params_has(Params *params, const char *name);
+extern bool params_get(Params *params, const char *name, JsonbValue *value);
+
+/* Sets a top-level parameter, whatever it was. */
+extern void params_replace(Params *params, const char *name, JsonbValue *value);
+
+/* A scalar as Stripe will see it, palloc'd; NULL for null and containers. */
+extern char *params_scalar_text(const JsonbValue *v);
+
 /* All of it as one jsonb object. */
 extern Jsonb *params_finish(Params *params);
 

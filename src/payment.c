@@ -20,6 +20,7 @@
 #include "account.h"
 #include "bind.h"
 #include "call.h"
+#include "fallback.h"
 #include "json.h"
 #include "money.h"
 #include "params.h"
@@ -162,27 +163,54 @@ read_refundable(const Account *account, const char *payment_intent, const char *
 	store_end(&scope);
 }
 
+static Call *
+new_read(const Call *refund, const char *path, Params *params)
+{
+	Call	   *get = palloc0(sizeof(Call));
+
+	get->function = refund->function;
+	get->method = "GET";
+	get->path = path;
+	get->account = refund->account;
+	get->level = refund->level;
+	get->params = params_finish(params);
+	return get;
+}
+
 /*
- * Asks Stripe for the payment and its charge, which brings the tables up to
- * date, before a refund is refused on their word.
+ * Asks Stripe for the payment, its charge and its refunds, which brings the
+ * tables up to date, before a refund is refused on their word.
  */
 static void
 refetch_payment(const Call *refund, const char *payment_intent)
 {
-	Call		get = {0};
 	Params	   *params = params_create();
-	JsonbValue	expand;
-	Datum		latest = CStringGetTextDatum("latest_charge");
+	const char *cursor = NULL;
+	bool		more = true;
 
-	get.function = refund->function;
-	get.method = "GET";
-	get.path = psprintf("/v1/payment_intents/%s", payment_intent);
-	get.account = refund->account;
-	bind_value(PointerGetDatum(construct_array(&latest, 1, TEXTOID, -1, false, TYPALIGN_INT)),
-			   TEXTARRAYOID, &expand);
-	params_put(params, "expand", &expand, "expand");
-	get.params = params_finish(params);
-	(void) call_run(&get);
+	(void) fallback_expand(params, "latest_charge");
+	(void) call_run(new_read(refund, psprintf("/v1/payment_intents/%s", payment_intent), params));
+	while (more)
+	{
+		Jsonb	   *page;
+		JsonbContainer *data;
+		JsonbValue *last;
+
+		params = params_create();
+		params_put_text(params, "payment_intent", payment_intent, "payment_intent");
+		params_put_text(params, "limit", "100", "limit");
+		if (cursor != NULL)
+			params_put_text(params, "starting_after", cursor, "cursor");
+		page = call_run(new_read(refund, "/v1/refunds", params));
+		data = json_get_container(&page->root, "data");
+		more = false;
+		(void) json_get_bool(&page->root, "has_more", &more);
+		if (data == NULL || !JsonContainerIsArray(data) || JsonContainerSize(data) == 0)
+			break;
+		last = getIthJsonbValueFromContainer(data, JsonContainerSize(data) - 1);
+		cursor = last->type == jbvBinary ? json_get_text(last->val.binary.data, "id") : NULL;
+		more = more && cursor != NULL;
+	}
 }
 
 static void
@@ -220,22 +248,22 @@ stripe_refund(PG_FUNCTION_ARGS)
 	char	   *charge = json_get_text(&call->params->root, "charge");
 	int64		amount = 0;
 	bool		has_amount = json_get_int64(&call->params->root, "amount", &amount);
+	Account		account;
 
 	if (payment_intent == NULL && charge == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"payment\" of stripe_refund() must not be null")));
-	call_require_writable(call);
+	account = *call_admit(call);
 	if (call->idempotency_key == NULL)
 	{
-		const Account *account = account_for_call(call->account);
 		Refundable	r;
 
-		read_refundable(account, payment_intent, charge, &r);
+		read_refundable(&account, payment_intent, charge, &r);
 		if (r.known && r.paid && (has_amount ? amount > r.left : r.left <= 0))
 		{
 			refetch_payment(call, r.payment_intent);
-			read_refundable(account_for_call(call->account), payment_intent, charge, &r);
+			read_refundable(&account, payment_intent, charge, &r);
 			if (has_amount ? amount > r.left : r.left <= 0)
 				refuse_refund(&r, amount);
 		}

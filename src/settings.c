@@ -24,6 +24,8 @@ char	   *settings_api_version = NULL;
 char	   *settings_account = NULL;
 char	   *settings_ca_file = NULL;
 char	   *settings_credentials_file = NULL;
+char	   *settings_master_key_file = NULL;
+char	   *settings_old_master_key_file = NULL;
 int			settings_timeout = 30000;
 int			settings_connect_timeout = 10000;
 int			settings_max_retries = 2;
@@ -169,6 +171,16 @@ settings_define(void)
 							   "File that holds the keys of the account \"default\".",
 							   "Only the server's user may be able to read it.",
 							   &settings_credentials_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("memberpulse_stripe.master_key_file",
+							   "File of 32 bytes under which credentials are sealed.",
+							   "Only the server's user may be able to read it.",
+							   &settings_master_key_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("memberpulse_stripe.old_master_key_file",
+							   "File of the master key used before, until stripe_reseal() has run.",
+							   NULL,
+							   &settings_old_master_key_file, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomIntVariable("memberpulse_stripe.timeout",
 							"Time a call may take in all, retries included.",

@@ -20,6 +20,8 @@ extern char *settings_api_version;
 extern char *settings_account;
 extern char *settings_ca_file;
 extern char *settings_credentials_file;
+extern char *settings_master_key_file;
+extern char *settings_old_master_key_file;
 extern int	settings_timeout;
 extern int	settings_connect_timeout;
 extern int	settings_max_retries;

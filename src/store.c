@@ -21,12 +21,15 @@
 #include "catalog/pg_namespace.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "store.h"
 
 /* Owner of schema "stripe", who also owns the tables in it. */
-static Oid
+Oid
 store_owner(void)
 {
 	Oid			nspid = get_namespace_oid("stripe", false);
@@ -62,8 +65,8 @@ store_end(StoreScope *scope)
 		elog(ERROR, "could not disconnect from SPI");
 }
 
-uint64
-store_execute(StorePlan *plan, Datum *args, const char *nulls, long limit)
+static uint64
+run_plan(StorePlan *plan, Datum *args, const char *nulls, bool read_only, long limit)
 {
 	int			rc;
 
@@ -75,10 +78,70 @@ store_execute(StorePlan *plan, Datum *args, const char *nulls, long limit)
 			elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
 		plan->plan = made;
 	}
-	rc = SPI_execute_plan(plan->plan, args, nulls, false, limit);
+	rc = SPI_execute_plan(plan->plan, args, nulls, read_only, limit);
 	if (rc < 0)
 		elog(ERROR, "could not execute a statement: %s", SPI_result_code_string(rc));
 	return SPI_processed;
+}
+
+uint64
+store_execute(StorePlan *plan, Datum *args, const char *nulls, long limit)
+{
+	return run_plan(plan, args, nulls, false, limit);
+}
+
+/*
+ * A transaction's own snapshot may be older than the invalidation that made
+ * the backend read again; what it showed would then be kept for good.
+ */
+uint64
+store_query(StorePlan *plan, Datum *args, const char *nulls, long limit)
+{
+	uint64		n;
+
+	if (IsInParallelMode())
+		return run_plan(plan, args, nulls, true, limit);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	n = run_plan(plan, args, nulls, true, limit);
+	PopActiveSnapshot();
+	return n;
+}
+
+static StoreWatch *watches = NULL;
+
+static void
+watched_table_changed(Datum arg, Oid relid)
+{
+	for (StoreWatch *w = watches; w != NULL; w = w->next)
+		if (relid == InvalidOid || relid == w->relid)
+			w->fresh = false;
+}
+
+void
+store_watch(StoreWatch *watch)
+{
+	static bool callback_set = false;
+
+	if (!callback_set)
+	{
+		CacheRegisterRelcacheCallback(watched_table_changed, (Datum) 0);
+		callback_set = true;
+	}
+	watch->relid = get_relname_relid(watch->table, get_namespace_oid("stripe", false));
+	watch->fresh = true;
+	if (!watch->registered)
+	{
+		watch->next = watches;
+		watches = watch;
+		watch->registered = true;
+	}
+}
+
+void
+store_changed(Oid relid)
+{
+	CacheInvalidateRelcacheByRelid(relid);
 }
 
 Datum

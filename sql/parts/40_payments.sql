@@ -54,7 +54,7 @@ COMMENT ON COLUMN stripe.payments.receipt_number IS
 	'INV-, the day (UTC) on which the payment was created, and a number; unique within the account.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.payments', '');
 
-CREATE VIEW stripe.payment_states AS
+CREATE VIEW stripe.payment_states WITH (security_invoker = true) AS
 SELECT p.account,
 	   p.livemode,
 	   p.id AS payment_intent,
@@ -88,7 +88,15 @@ SELECT p.account,
    AND c.livemode OPERATOR(pg_catalog.=) p.livemode
    AND c.id OPERATOR(pg_catalog.=) p.latest_charge
  CROSS JOIN LATERAL (
-	SELECT COALESCE(pg_catalog.sum(f.amount) FILTER (WHERE f.live), 0)::bigint AS sum_live,
+	SELECT CASE
+			   WHEN c.captured AND c.amount_captured OPERATOR(pg_catalog.<) c.amount
+			   THEN c.amount OPERATOR(pg_catalog.-) c.amount_captured
+			   WHEN c.captured IS FALSE THEN c.amount_refunded
+			   ELSE 0
+		   END AS amount) released
+ CROSS JOIN LATERAL (
+	SELECT (COALESCE(pg_catalog.sum(f.amount) FILTER (WHERE f.live), 0) OPERATOR(pg_catalog.-)
+			CASE WHEN pg_catalog.bool_or(f.amount OPERATOR(pg_catalog.=) released.amount) THEN released.amount ELSE 0 END)::bigint AS sum_live,
 		   COALESCE(pg_catalog.bool_or(NOT f.live AND f.as_of OPERATOR(pg_catalog.>=) c.as_of), false) AS failed_since
 	  FROM (SELECT x.amount,
 				   x.as_of,
@@ -100,7 +108,7 @@ SELECT p.account,
  CROSS JOIN LATERAL (
 	SELECT CASE
 			   WHEN s.failed_since THEN s.sum_live
-			   ELSE GREATEST(s.sum_live, COALESCE(c.amount_refunded, 0))
+			   ELSE GREATEST(s.sum_live, COALESCE(c.amount_refunded OPERATOR(pg_catalog.-) released.amount, 0))
 		   END AS refunded) r
  CROSS JOIN LATERAL (
 	SELECT EXISTS (
@@ -113,4 +121,4 @@ SELECT p.account,
 			   ('{won,prevented,warning_needs_response,warning_under_review,warning_closed}')) AS charged_back) d;
 REVOKE ALL ON TABLE stripe.payment_states FROM PUBLIC;
 COMMENT ON VIEW stripe.payment_states IS
-	'What the mirrors say of each payment; stripe.payments follows it.  A charge knows its refunded total and refunds are known one by one: the larger counts, except where a refund failed after the charge was last heard of.  A dispute counts as charged back unless it is an inquiry, prevented or won.';
+	'What the mirrors say of each payment; stripe.payments follows it.  A charge knows its refunded total and refunds are known one by one: the larger counts, except where a refund failed after the charge was last heard of.  What a partial capture releases is in the charge''s total and perhaps among the refunds, but was never paid.  A dispute counts as charged back unless it is an inquiry, prevented or won.';

@@ -80,20 +80,20 @@ CREATE FUNCTION @extschema@.stripe_list_payment_methods(
 RETURNS SETOF jsonb
 LANGUAGE SQL STABLE PARALLEL UNSAFE COST 10000 ROWS 10
 AS $$
-	SELECT stripe.list_rows(stripe.path('/v1/customers', customer, 'payment_methods'),
+	SELECT stripe.list_rows(stripe.endpoint_path('stripe_list_payment_methods', 'customer', customer),
 							pg_catalog.jsonb_build_object('type', type), max_rows, account)
 $$;
 REVOKE ALL ON FUNCTION @extschema@.stripe_list_payment_methods(text, text, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.stripe_list_payment_methods(text, text, bigint, text) IS
 	'The payment methods saved for a customer, one a row, all or those of a "type" such as card.  See https://docs.stripe.com/api/payment_methods/customer_list';
 
-CREATE FUNCTION stripe.path(VARIADIC parts text[])
+CREATE FUNCTION stripe.endpoint_path(function text, argument text, value text)
 RETURNS text
-AS 'MODULE_PATHNAME', 'stripe_path'
+AS 'MODULE_PATHNAME', 'stripe_endpoint_path'
 LANGUAGE C IMMUTABLE PARALLEL SAFE;
-REVOKE ALL ON FUNCTION stripe.path(text[]) FROM PUBLIC;
-COMMENT ON FUNCTION stripe.path(text[]) IS
-	'A path of Stripe''s API from its parts.  All but the first are escaped, so that an id cannot change where a request goes.  Raises an error if one is NULL, empty or made of dots.';
+REVOKE ALL ON FUNCTION stripe.endpoint_path(text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION stripe.endpoint_path(text, text, text) IS
+	'The path that a function of the catalogue asks for, with the value of its argument checked and escaped, so that an id cannot change where a request goes.';
 
 CREATE FUNCTION stripe.form_encode(params jsonb)
 RETURNS text
@@ -131,6 +131,7 @@ AS $$
 	   AND p.order_id OPERATOR(pg_catalog.=) stripe_order_status.order_id
 	   AND p.account OPERATOR(pg_catalog.=) COALESCE(stripe_order_status.account,
 			pg_catalog.current_setting('memberpulse_stripe.account', true), 'default')
+	   AND p.livemode OPERATOR(pg_catalog.=) stripe.livemode(stripe_order_status.account)
 	 ORDER BY pg_catalog.array_position(
 			'{completed,partially_refunded,charged_back,refunded,processing,requires_action,pending,failed,canceled}'::text[],
 			p.status), p.created DESC, p.payment_intent

@@ -1,0 +1,185 @@
+--
+-- Who may use what.  Nothing is granted to PUBLIC; stripe_grant() gives a role
+-- what its level needs, and row security limits that to its accounts.
+--
+
+CREATE FUNCTION stripe.required_levels(OUT object text, OUT kind text, OUT level text)
+RETURNS SETOF record
+LANGUAGE SQL IMMUTABLE PARALLEL SAFE
+AS $$
+	VALUES
+		-- see what is there
+		('stripe_last_error', 'function', 'reader'),
+		('stripe_order_status', 'function', 'reader'),
+		('livemode', 'function', 'reader'),
+		('may_read', 'function', 'reader'),
+		('json_text', 'function', 'reader'),
+		('json_key', 'function', 'reader'),
+		('json_ref', 'function', 'reader'),
+		('json_boolean', 'function', 'reader'),
+		('json_bigint', 'function', 'reader'),
+		('json_numeric', 'function', 'reader'),
+		('json_time', 'function', 'reader'),
+		('json_part', 'function', 'reader'),
+		('json_time_min', 'function', 'reader'),
+		('json_time_max', 'function', 'reader'),
+		('json_sum_bigint', 'function', 'reader'),
+		('form_encode', 'function', 'reader'),
+		-- take payments
+		('stripe_create_intent', 'function', 'biller'),
+		('stripe_update_intent', 'function', 'biller'),
+		('stripe_confirm_intent', 'function', 'biller'),
+		('stripe_capture_intent', 'function', 'biller'),
+		('stripe_cancel_intent', 'function', 'biller'),
+		('stripe_get_payment', 'function', 'biller'),
+		('stripe_create_customer', 'function', 'biller'),
+		('stripe_ensure_customer', 'function', 'biller'),
+		('stripe_update_customer', 'function', 'biller'),
+		('stripe_delete_customer', 'function', 'biller'),
+		('stripe_create_setup_intent', 'function', 'biller'),
+		('stripe_attach_payment_method', 'function', 'biller'),
+		('stripe_detach_payment_method', 'function', 'biller'),
+		('stripe_set_default_payment_method', 'function', 'biller'),
+		('stripe_list_payment_methods', 'function', 'biller'),
+		('stripe_list', 'function', 'biller'),
+		('stripe_search', 'function', 'biller'),
+		('list_rows', 'function', 'biller'),
+		('endpoint_path', 'function', 'biller'),
+		-- configure, refund, and anything else
+		('stripe_refund', 'function', 'admin'),
+		('stripe_cancel_refund', 'function', 'admin'),
+		('stripe_request', 'function', 'admin'),
+		('stripe_try_request', 'function', 'admin'),
+		('stripe_configure', 'function', 'admin'),
+		('stripe_set_credentials', 'function', 'admin'),
+		('stripe_grant', 'function', 'admin'),
+		('stripe_revoke', 'function', 'admin'),
+		('stripe_test_connection', 'function', 'admin'),
+		-- superusers and the owner
+		('stripe_reseal', 'function', 'owner'),
+		('stripe_adopt', 'function', 'owner'),
+		('stripe_prune_audit', 'function', 'owner'),
+		('json_has_client_secret', 'function', 'owner'),
+		('json_without_client_secret', 'function', 'owner'),
+		('keep_last_customer', 'function', 'owner'),
+		('forget_cached', 'function', 'owner'),
+		('required_levels', 'function', 'owner'),
+		('sync_privileges', 'function', 'owner'),
+		('protect_tables', 'function', 'owner'),
+		-- tables that are not for readers; all others are
+		('homes', 'table', 'owner'),
+		('credentials', 'table', 'owner'),
+		('grants', 'table', 'admin')
+$$;
+REVOKE ALL ON FUNCTION stripe.required_levels() FROM PUBLIC;
+COMMENT ON FUNCTION stripe.required_levels() IS
+	'The level that each function needs, and each table that readers may not see.';
+
+CREATE FUNCTION stripe.sync_privileges(role oid)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rolename text := pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(role));
+	rank integer;
+	levels CONSTANT text[] := '{reader,biller,admin}';
+	what record;
+BEGIN
+	SELECT max(array_position(levels, g.level)) INTO rank
+	  FROM stripe.grants g WHERE g.role::oid = sync_privileges.role;
+
+	FOR what IN
+		SELECT format('FUNCTION %s', p.oid::regprocedure) AS object,
+			   'EXECUTE' AS privilege,
+			   array_position(levels, l.level) AS needed
+		  FROM pg_proc p
+		  JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+		  JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+		  JOIN stripe.required_levels() l ON l.kind = 'function' AND l.object = p.proname
+		 WHERE e.extname = 'memberpulse_stripe'
+		UNION ALL
+		SELECT format('TABLE stripe.%I', c.relname), 'SELECT',
+			   array_position(levels, COALESCE(l.level, 'reader'))
+		  FROM pg_class c
+		  LEFT JOIN stripe.required_levels() l ON l.kind = 'table' AND l.object = c.relname
+		 WHERE c.relnamespace = 'stripe'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+		UNION ALL
+		SELECT DISTINCT format('SCHEMA %I', n.nspname), 'USAGE', 1
+		  FROM pg_extension e
+		  JOIN pg_namespace n ON n.nspname = 'stripe' OR n.oid = e.extnamespace
+		 WHERE e.extname = 'memberpulse_stripe'
+	LOOP
+		IF rank >= what.needed THEN
+			EXECUTE format('GRANT %s ON %s TO %s', what.privilege, what.object, rolename);
+		ELSIF what.privilege <> 'USAGE' OR what.object = 'SCHEMA stripe' THEN
+			EXECUTE format('REVOKE %s ON %s FROM %s', what.privilege, what.object, rolename);
+		END IF;
+	END LOOP;
+
+	IF rank >= 1 THEN
+		EXECUTE format('GRANT SELECT (account, livemode, purpose, serial, last_four, set_at, set_by, expires_at, key_id)'
+					   ' ON stripe.credentials TO %s', rolename);
+	ELSE
+		EXECUTE format('REVOKE SELECT (account, livemode, purpose, serial, last_four, set_at, set_by, expires_at, key_id)'
+					   ' ON stripe.credentials FROM %s', rolename);
+	END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION stripe.sync_privileges(oid) FROM PUBLIC;
+COMMENT ON FUNCTION stripe.sync_privileges(oid) IS
+	'Gives a role the privileges that the highest of its grants needs and takes the others away.';
+
+--
+-- Row security on every table that has an account.  pg_dump dumps the policies
+-- of an extension's tables as if they were the user's own, so a restored
+-- database gets them from the dump; making them here as well would be an error
+-- then.  pg_dump turns row_security off first, which is how this script knows.
+-- Should they be missing, nobody but superusers sees any row.
+--
+
+CREATE FUNCTION stripe.protect_tables()
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	t record;
+BEGIN
+	FOR t IN
+		SELECT c.oid, c.relname
+		  FROM pg_class c
+		  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'account' AND NOT a.attisdropped
+		 WHERE c.relnamespace = 'stripe'::regnamespace AND c.relkind IN ('r', 'p')
+	LOOP
+		EXECUTE format('ALTER TABLE stripe.%I ENABLE ROW LEVEL SECURITY', t.relname);
+		IF NOT EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = t.oid AND p.polname = 'own_account') THEN
+			EXECUTE format('CREATE POLICY own_account ON stripe.%I USING (stripe.may_read(account))', t.relname);
+		END IF;
+	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION stripe.protect_tables() FROM PUBLIC;
+COMMENT ON FUNCTION stripe.protect_tables() IS
+	'Enables row security on every table that has an account, and makes the policy where it is missing.';
+
+DO $$
+DECLARE
+	t record;
+BEGIN
+	IF pg_catalog.current_setting('row_security')::boolean THEN
+		PERFORM stripe.protect_tables();
+	ELSE
+		FOR t IN
+			SELECT c.relname
+			  FROM pg_catalog.pg_class c
+			  JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) c.oid
+			   AND a.attname OPERATOR(pg_catalog.=) 'account'
+			 WHERE c.relnamespace OPERATOR(pg_catalog.=) 'stripe'::pg_catalog.regnamespace
+			   AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::"char"[])
+		LOOP
+			EXECUTE pg_catalog.format('ALTER TABLE stripe.%I ENABLE ROW LEVEL SECURITY', t.relname);
+		END LOOP;
+	END IF;
+END
+$$;
