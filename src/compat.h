@@ -58,6 +58,14 @@
 #define COMPAT_NORETURN pg_attribute_noreturn()
 #endif
 
+/* All settings, as an array. */
+#if PG_VERSION_NUM >= 160000
+#define compat_guc_variables(vars, n) ((vars) = get_guc_variables(&(n)))
+#else
+#define compat_guc_variables(vars, n) \
+	((vars) = get_guc_variables(), (n) = GetNumConfigOptions())
+#endif
+
 /* 15 does not export the functions it registers; from 16 on it does. */
 #define COMPAT_FUNCTION(name) \
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \

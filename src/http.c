@@ -56,6 +56,8 @@ typedef struct Transfer
 	size_t		header_bytes;
 	bool		too_large;
 	bool		added;			/* easy is in the multi handle */
+	bool		idle;			/* a connection was kept open by the last one */
+	int			resent;			/* times libcurl sent the request again itself */
 	bool		sent;			/* bytes of this attempt left the machine */
 	bool		open;			/* an attempt may have had effect, unanswered */
 	char		ca_file[MAXPGPATH]; /* what easy was set to */
@@ -533,6 +535,21 @@ read_answer(HttpResponse *res)
 }
 
 /*
+ * libcurl sends a request again by itself if a kept connection turns out to be
+ * closed, which shows as a new connection where there was an idle one.  That
+ * counts as one of our attempts.
+ */
+static void
+count_resent(void)
+{
+	long		connects = 0;
+
+	curl_easy_getinfo(transfer.easy, CURLINFO_NUM_CONNECTS, &connects);
+	transfer.resent = transfer.idle && transfer.sent && connects > 0 ? 1 : 0;
+	transfer.idle = false;
+}
+
+/*
  * One attempt.  Whatever leaves this function by an error leaves no open
  * socket and no copy of the key behind.
  */
@@ -554,6 +571,7 @@ attempt(const HttpRequest *req, int timeout_ms, HttpResponse *res, RetryInput *r
 	}
 	PG_END_TRY();
 
+	count_resent();
 	res->duration_ms = wait_clock() - start;
 	res->failure = classify_failure(code, &res->reason);
 	retry->got_response = res->failure == HTTP_ANSWERED;
@@ -568,6 +586,7 @@ attempt(const HttpRequest *req, int timeout_ms, HttpResponse *res, RetryInput *r
 		retry->limiter = res->limited_reason != NULL;
 		after = answer_header("Retry-After");
 		retry->retry_after_s = after ? retry_parse_after(after) : -1;
+		transfer.idle = true;
 		end_transfer(false);
 	}
 	else
@@ -575,8 +594,8 @@ attempt(const HttpRequest *req, int timeout_ms, HttpResponse *res, RetryInput *r
 		long		os_errno = 0;
 
 		curl_easy_getinfo(transfer.easy, CURLINFO_OS_ERRNO, &os_errno);
-		retry->connection_reset = os_errno == ECONNRESET || os_errno == EPIPE ||
-			code == CURLE_GOT_NOTHING;
+		retry->connection_reset = transfer.resent == 0 &&
+			(os_errno == ECONNRESET || os_errno == EPIPE || code == CURLE_GOT_NOTHING);
 		retry->retry_after_s = -1;
 		end_transfer(true);
 	}
@@ -614,6 +633,7 @@ http_send(const HttpRequest *req, HttpResponse *res)
 		memset(res, 0, sizeof(*res));
 		transfer.sent = false;
 		attempt(req, Max((int) (deadline - wait_clock()), 1), res, &retry);
+		attempts += transfer.resent;
 		res->sent = transfer.open;
 		res->attempts = attempts;
 

@@ -15,8 +15,11 @@
 #include <ctype.h>
 #include <limits.h>
 
+#include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/guc_tables.h"
 
+#include "compat.h"
 #include "settings.h"
 
 char	   *settings_api_base = NULL;
@@ -141,12 +144,36 @@ check_account(char **newval, void **extra, GucSource source)
 }
 
 /*
+ * Whether a session-level value, such as one from connection options, has
+ * taken the place of what the configuration file says about one of ours.  It
+ * is refused once the variable is defined, if whoever gave it may not set it,
+ * but the file's value is gone by then.
+ */
+static bool
+file_value_displaced(void)
+{
+	struct config_generic **variables;
+	int			n;
+	bool		displaced = false;
+
+	compat_guc_variables(variables, n);
+	for (int i = 0; i < n; i++)
+		if (strncmp(variables[i]->name, "memberpulse_stripe.", 19) == 0 &&
+			variables[i]->source > PGC_S_FILE)
+			displaced = true;
+	return displaced;
+}
+
+/*
  * Called once from _PG_init.  Reserving the prefix afterwards turns values
  * given to misspelt names before the library was loaded into warnings.
  */
 void
 settings_define(void)
 {
+	bool		displaced = !process_shared_preload_libraries_in_progress &&
+		file_value_displaced();
+
 	DefineCustomStringVariable("memberpulse_stripe.api_base",
 							   "Address of the Stripe API.",
 							   "Plain http is accepted for loopback only.",
@@ -204,4 +231,8 @@ settings_define(void)
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("memberpulse_stripe");
+
+	/* Fetch what the file says again, for what was refused just now. */
+	if (displaced)
+		ProcessConfigFile(PGC_SIGHUP);
 }
