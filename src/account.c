@@ -64,26 +64,24 @@ static ClearSecret clear_webhook[ACCOUNT_MAX_WEBHOOK_SECRETS];
 
 static StorePlan read_account = {
 	.sql = "SELECT a.livemode, a.currency, COALESCE(a.tax_behavior, ''),"
-	" COALESCE(a.statement_descriptor, ''), COALESCE(a.connected_account, ''),"
-	" a.payment_methods, a.grace_days, EXTRACT(epoch FROM a.renewal_slack)::bigint"
-	" FROM stripe.accounts a WHERE a.account = $1",
+		   " COALESCE(a.statement_descriptor, ''), COALESCE(a.connected_account, ''),"
+		   " a.payment_methods, a.grace_days, EXTRACT(epoch FROM a.renewal_slack)::bigint"
+		   " FROM stripe.accounts a WHERE a.account = $1",
 	.nargs = 1,
-	.argtypes = {TEXTOID}
-};
+	.argtypes = {TEXTOID}};
 
 static StorePlan read_credentials = {
 	.sql = "SELECT c.purpose, c.sealed, c.key_id, c.expires_at FROM stripe.credentials c"
-	" WHERE c.account = $1 AND c.livemode = $2 AND c.purpose IN ('secret_key', 'webhook_secret')"
-	" ORDER BY c.purpose, c.serial",
+		   " WHERE c.account = $1 AND c.livemode = $2 AND c.purpose IN ('secret_key', 'webhook_secret')"
+		   " ORDER BY c.purpose, c.serial",
 	.nargs = 2,
-	.argtypes = {TEXTOID, BOOLOID}
-};
+	.argtypes = {TEXTOID, BOOLOID}};
 
 static const struct
 {
 	const char *name;
 	AccountMethod bit;
-}			method_names[] = {
+} method_names[] = {
 	{"card", METHOD_CARD},
 	{"apple_pay", METHOD_APPLE_PAY},
 	{"google_pay", METHOD_GOOGLE_PAY},
@@ -167,7 +165,7 @@ account_master_key(const char *key_id, uint8 *key)
 	{
 		const char *setting;
 		const char *path;
-	}			files[] = {
+	} files[] = {
 		{"master_key_file", settings_master_key_file},
 		{"old_master_key_file", settings_old_master_key_file},
 	};

@@ -70,4 +70,4 @@ extern void account_wipe_secrets(void);
 extern char *account_bound(const char *account, bool livemode, const char *purpose);
 extern void account_master_key(const char *key_id, uint8 key[]);
 
-#endif							/* MP_ACCOUNT_H */
+#endif /* MP_ACCOUNT_H */

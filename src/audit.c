@@ -20,12 +20,11 @@
 
 static StorePlan insert_audit = {
 	.sql = "INSERT INTO stripe.access_audit"
-	" (account, livemode, action, session_role, acting_role, client_address, application_name, detail)"
-	" VALUES ($1, $2, $3, $4, $5, pg_catalog.inet_client_addr(),"
-	" pg_catalog.current_setting('application_name'), $6)",
+		   " (account, livemode, action, session_role, acting_role, client_address, application_name, detail)"
+		   " VALUES ($1, $2, $3, $4, $5, pg_catalog.inet_client_addr(),"
+		   " pg_catalog.current_setting('application_name'), $6)",
 	.nargs = 6,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID}
-};
+	.argtypes = {TEXTOID, BOOLOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID}};
 
 void
 audit_write(const char *account, int livemode, const char *action, Jsonb *detail)

@@ -18,4 +18,4 @@
  */
 extern void audit_write(const char *account, int livemode, const char *action, Jsonb *detail);
 
-#endif							/* MP_AUDIT_H */
+#endif /* MP_AUDIT_H */

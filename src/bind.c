@@ -125,19 +125,19 @@ bind_value(Datum value, Oid type, JsonbValue *v)
 			bind_array(DatumGetArrayTypeP(value), v);
 			break;
 		case JSONBOID:
-			{
-				Jsonb	   *jb = DatumGetJsonbP(value);
+		{
+			Jsonb	   *jb = DatumGetJsonbP(value);
 
-				if (JB_ROOT_IS_SCALAR(jb))
-					*v = *getIthJsonbValueFromContainer(&jb->root, 0);
-				else
-				{
-					v->type = jbvBinary;
-					v->val.binary.data = &jb->root;
-					v->val.binary.len = VARSIZE(jb) - VARHDRSZ;
-				}
-				break;
+			if (JB_ROOT_IS_SCALAR(jb))
+				*v = *getIthJsonbValueFromContainer(&jb->root, 0);
+			else
+			{
+				v->type = jbvBinary;
+				v->val.binary.data = &jb->root;
+				v->val.binary.len = VARSIZE(jb) - VARHDRSZ;
 			}
+			break;
+		}
 		default:
 			elog(ERROR, "argument type %u has no place in a request", type);
 	}

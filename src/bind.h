@@ -30,4 +30,4 @@ extern char *bind_path(const char *function, const char *arg, const char *value)
 /* A value as jsonb would hold it; the type must be one the functions use. */
 extern void bind_value(Datum value, Oid type, JsonbValue *v);
 
-#endif							/* MP_BIND_H */
+#endif /* MP_BIND_H */

@@ -29,9 +29,9 @@
 #include "call.h"
 #include "check.h"
 #include "home.h"
-#include "http.h"
 #include "json.h"
 #include "params.h"
+#include "request.h"
 #include "seal.h"
 #include "settings.h"
 #include "store.h"
@@ -46,25 +46,25 @@ static const struct
 	int			sqlstate;		/* when nothing was sent, or for a GET */
 	const char *message;
 	const char *hint;
-}			failure_table[] = {
+} failure_table[] = {
 	{HTTP_NOT_CONNECTED, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
-		"could not connect to the Stripe API",
-	"Check the server's network, DNS and firewall, and \"memberpulse_stripe.api_base\"."},
+	 "could not connect to the Stripe API",
+	 "Check the server's network, DNS and firewall, and \"memberpulse_stripe.api_base\"."},
 	{HTTP_CERTIFICATE, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
-	"could not verify the certificate of the Stripe API", CERTIFICATE_HINT},
+	 "could not verify the certificate of the Stripe API", CERTIFICATE_HINT},
 	{HTTP_LOST, ERRCODE_CONNECTION_FAILURE,
-	"lost the connection to the Stripe API", "Call again."},
+	 "lost the connection to the Stripe API", "Call again."},
 	{HTTP_TIMED_OUT, ERRCODE_CONNECTION_FAILURE,
-		"the Stripe API did not answer in time",
-	"Call again, with a larger \"memberpulse_stripe.timeout\" if this happens often."},
+	 "the Stripe API did not answer in time",
+	 "Call again, with a larger \"memberpulse_stripe.timeout\" if this happens often."},
 	{HTTP_TOO_LARGE, ERRCODE_STRIPE_BAD_RESPONSE,
-		"the answer of the Stripe API is too large",
-	"Ask for fewer objects, or raise \"memberpulse_stripe.max_response_size\"."},
+	 "the answer of the Stripe API is too large",
+	 "Ask for fewer objects, or raise \"memberpulse_stripe.max_response_size\"."},
 	{HTTP_BAD_CONTENT, ERRCODE_STRIPE_BAD_RESPONSE,
-	"the answer of the Stripe API could not be decoded", "Call again."},
+	 "the answer of the Stripe API could not be decoded", "Call again."},
 	{HTTP_LOCAL, ERRCODE_SYSTEM_ERROR,
-		"could not send a request to the Stripe API",
-	"Check \"memberpulse_stripe.ca_file\" and the memory of this machine."},
+	 "could not send a request to the Stripe API",
+	 "Check \"memberpulse_stripe.ca_file\" and the memory of this machine."},
 };
 
 static bool
@@ -141,24 +141,24 @@ build_headers(const Call *call, const Account *account)
  * everything else.
  */
 static TimestampTz
-answer_moment(const HttpResponse *res)
+answer_moment(const RequestResult *res)
 {
 	int64		seconds = 0;
 
-	if (res->date > 0)
-		seconds = (int64) floor((double) res->date - res->duration_ms / 1000.0);
+	if (res->last.date > 0)
+		seconds = (int64) floor((double) res->last.date - res->last.duration_ms / 1000.0);
 	return time_t_to_timestamptz((pg_time_t) seconds);
 }
 
 /* Fills answer->error for a failure without a usable answer. */
 static void
-explain_failure(const Call *call, const HttpResponse *res, StripeError *e)
+explain_failure(const Call *call, const RequestResult *res, StripeError *e)
 {
 	int			i = 0;
-	bool		unknown = res->sent && !is_get(call) && res->failure != HTTP_LOCAL;
+	bool		unknown = res->open && !is_get(call) && res->last.failure != HTTP_LOCAL;
 
 	memset(e, 0, sizeof(*e));
-	while (failure_table[i].failure != res->failure)
+	while (failure_table[i].failure != res->last.failure)
 		i++;
 	e->sqlstate = failure_table[i].sqlstate;
 	e->message = failure_table[i].message;
@@ -166,7 +166,7 @@ explain_failure(const Call *call, const HttpResponse *res, StripeError *e)
 	e->type = "api_connection_error";
 	e->idempotency_key = call->idempotency_key;
 	e->detail = psprintf("After %d %s: %s.", res->attempts,
-						 res->attempts == 1 ? "attempt" : "attempts", error_scrub(res->reason));
+						 res->attempts == 1 ? "attempt" : "attempts", error_scrub(res->last.reason));
 	if (unknown)
 	{
 		e->outcome_unknown = true;
@@ -179,17 +179,17 @@ explain_failure(const Call *call, const HttpResponse *res, StripeError *e)
 
 /* Fills answer->error for an answer that is not what Stripe sends. */
 static void
-explain_bad_answer(const Call *call, const HttpResponse *res, const char *why, StripeError *e)
+explain_bad_answer(const Call *call, const RequestResult *res, const char *why, StripeError *e)
 {
 	memset(e, 0, sizeof(*e));
 	e->sqlstate = ERRCODE_STRIPE_BAD_RESPONSE;
 	e->message = "the answer of the Stripe API is not usable";
-	e->http_status = res->status;
+	e->http_status = res->last.status;
 	e->type = "api_error";
-	e->request_id = res->request_id ? error_scrub(res->request_id) : NULL;
+	e->request_id = res->last.request_id ? error_scrub(res->last.request_id) : NULL;
 	e->idempotency_key = call->idempotency_key;
 	e->outcome_unknown = !is_get(call);
-	e->detail = psprintf("Stripe answered with HTTP status %d, but %s%s%s.", res->status, why,
+	e->detail = psprintf("Stripe answered with HTTP status %d, but %s%s%s.", res->last.status, why,
 						 e->request_id ? ": request " : "", e->request_id ? e->request_id : "");
 	if (is_get(call))
 		e->hint = "Call again; if it happens again, something between this server and Stripe changes answers.";
@@ -200,22 +200,22 @@ explain_bad_answer(const Call *call, const HttpResponse *res, const char *why, S
 
 /* The answer's body as jsonb, or NULL with a reason. */
 static Jsonb *
-read_body(const HttpResponse *res, const char **why)
+read_body(const RequestResult *res, const char **why)
 {
 	Jsonb	   *body;
 
-	if (res->body_len == 0)
+	if (res->last.body_len == 0)
 	{
 		*why = "it is empty";
 		return NULL;
 	}
-	if (res->content_type == NULL ||
-		pg_strncasecmp(res->content_type, "application/json", 16) != 0)
+	if (res->last.content_type == NULL ||
+		pg_strncasecmp(res->last.content_type, "application/json", 16) != 0)
 	{
 		*why = "it is not of type application/json";
 		return NULL;
 	}
-	body = json_parse(res->body, res->body_len, why);
+	body = json_parse(res->last.body, res->last.body_len, why);
 	if (body != NULL && !JB_ROOT_IS_OBJECT(body))
 	{
 		*why = "it is not a JSON object";
@@ -226,7 +226,7 @@ read_body(const HttpResponse *res, const char **why)
 
 /* Sends the request as it stands. */
 static void
-send_call(const Call *call, const Account *account, HttpResponse *res)
+send_call(const Call *call, const Account *account, RequestResult *res)
 {
 	HttpRequest req = {0};
 	size_t		form_len;
@@ -248,7 +248,7 @@ send_call(const Call *call, const Account *account, HttpResponse *res)
 	req.connect_timeout_ms = settings_connect_timeout;
 	req.max_retries = settings_max_retries;
 	req.max_response = (size_t) settings_max_response_kb * 1024;
-	http_send(&req, res);
+	request_send(&req, res);
 	account_wipe_secrets();
 }
 
@@ -257,34 +257,34 @@ send_call(const Call *call, const Account *account, HttpResponse *res)
  * we can read; with an error status the body only adds to what is known.
  */
 static void
-judge_answer(const Call *call, const HttpResponse *res, CallAnswer *answer)
+judge_answer(const Call *call, const RequestResult *res, CallAnswer *answer)
 {
 	const char *why = NULL;
 
 	memset(answer, 0, sizeof(*answer));
-	answer->failure = res->failure;
-	answer->date = res->date;
-	if (res->failure != HTTP_ANSWERED)
+	answer->failure = res->last.failure;
+	answer->date = res->last.date;
+	if (res->last.failure != HTTP_ANSWERED)
 	{
 		explain_failure(call, res, &answer->error);
 		return;
 	}
-	answer->http_status = res->status;
+	answer->http_status = res->last.status;
 	answer->body = read_body(res, &why);
-	if (res->status >= 200 && res->status <= 299)
+	if (res->last.status >= 200 && res->last.status <= 299)
 	{
 		answer->ok = answer->body != NULL;
 		if (!answer->ok)
 			explain_bad_answer(call, res, why, &answer->error);
 	}
 	else
-		error_from_answer(&answer->error, res->status, answer->body, res->request_id,
-						  res->limited_reason, call->idempotency_key);
+		error_from_answer(&answer->error, res->last.status, answer->body, res->last.request_id,
+						  res->last.limited_reason, call->idempotency_key);
 }
 
 /* Objects in the answer, or in its error, go to their mirrors. */
 static void
-mirror_answer(const Account *account, const HttpResponse *res, const CallAnswer *answer)
+mirror_answer(const Account *account, const RequestResult *res, const CallAnswer *answer)
 {
 	ApplySource source;
 	StoreScope	scope;
@@ -321,7 +321,7 @@ mirror_answer(const Account *account, const HttpResponse *res, const CallAnswer 
  * is no failure.
  */
 static void
-reread_deleted(const Call *call, const Account *account, HttpResponse *res, CallAnswer *answer)
+reread_deleted(const Call *call, const Account *account, RequestResult *res, CallAnswer *answer)
 {
 	Call		get = *call;
 	CallAnswer	again;
@@ -367,7 +367,8 @@ audit_call(const Call *call, const Account *account)
 	}
 	json_end(&st, false);
 	audit_write(account->name, account->livemode,
-				is_get(call) ? "read" : strcmp(call->function, "stripe_refund") == 0 ? "refund" : "call",
+				is_get(call) ? "read" : strcmp(call->function, "stripe_refund") == 0 ? "refund"
+																					 : "call",
 				json_finish(&st));
 	strlcpy(last_account, account->name, sizeof(last_account));
 	last_livemode = account->livemode;
@@ -400,7 +401,7 @@ void
 call_try(Call *call, CallAnswer *answer)
 {
 	Account		account = *call_admit(call);
-	HttpResponse res;
+	RequestResult res;
 	ErrorContextCallback context;
 
 	if (call->idempotency_key == NULL && !is_get(call))

@@ -51,4 +51,4 @@ extern void call_try(Call *call, CallAnswer *answer);
  */
 extern const Account *call_admit(const Call *call);
 
-#endif							/* MP_CALL_H */
+#endif /* MP_CALL_H */

@@ -23,7 +23,7 @@
 #define METADATA_MAX_KEY_LENGTH 40
 #define METADATA_MAX_VALUE_LENGTH 500
 #define IDEMPOTENCY_KEY_MAX_LENGTH 255
-#define MOST_DIGITS "idr"		/* the currency with the largest amounts */
+#define MOST_DIGITS "idr" /* the currency with the largest amounts */
 
 static void
 refuse(const char *arg, const char *why, const char *hint)
@@ -112,13 +112,10 @@ check_metadata_member(const char *arg, const JsonbValue *key, const JsonbValue *
 		if (key->val.string.val[i] == '[' || key->val.string.val[i] == ']')
 			refuse(arg, "A key holds no square brackets.", NULL);
 	if (v->type == jbvBinary)
-		refuse(arg, psprintf("The value of key \"%s\" is not a text, number or boolean.",
-							 pnstrdup(key->val.string.val, key->val.string.len)), NULL);
+		refuse(arg, psprintf("The value of key \"%s\" is not a text, number or boolean.", pnstrdup(key->val.string.val, key->val.string.len)), NULL);
 	if (v->type == jbvString &&
 		pg_mbstrlen_with_len(v->val.string.val, v->val.string.len) > METADATA_MAX_VALUE_LENGTH)
-		refuse(arg, psprintf("The value of key \"%s\" has more than %d characters.",
-							 pnstrdup(key->val.string.val, key->val.string.len),
-							 METADATA_MAX_VALUE_LENGTH), NULL);
+		refuse(arg, psprintf("The value of key \"%s\" has more than %d characters.", pnstrdup(key->val.string.val, key->val.string.len), METADATA_MAX_VALUE_LENGTH), NULL);
 }
 
 static void
@@ -157,7 +154,7 @@ static const struct
 {
 	const char *param;
 	void		(*check) (const char *arg, const JsonbValue *v, Jsonb *params);
-}			checks[] = {
+} checks[] = {
 	{"currency", check_currency},
 	{"amount", check_amount},
 	{"amount_to_capture", check_amount},

@@ -19,4 +19,4 @@ extern void check_params_object(Jsonb *params);
 extern const char *check_path(const char *path);
 extern void check_idempotency_key(const char *key);
 
-#endif							/* MP_CHECK_H */
+#endif /* MP_CHECK_H */

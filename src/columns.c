@@ -55,7 +55,7 @@
 #include "compat.h"
 
 /* No decimal of Stripe's has more characters than this: 12 places at most. */
-#define COLUMN_DECIMAL_MAX	64
+#define COLUMN_DECIMAL_MAX 64
 
 /* Seconds from the Unix epoch to PostgreSQL's. */
 #define COLUMN_EPOCH_SHIFT \
@@ -432,13 +432,13 @@ take_sum(const JsonbValue *value, ColumnMatch *match)
  * their names say.
  */
 #define COLUMN_FUNCTION(name, take) \
-PG_FUNCTION_INFO_V1(name); \
-Datum \
-name(PG_FUNCTION_ARGS) \
-{ \
-	return column_value(fcinfo, (take)); \
-} \
-extern Datum name(PG_FUNCTION_ARGS)
+	PG_FUNCTION_INFO_V1(name); \
+	Datum \
+	name(PG_FUNCTION_ARGS) \
+	{ \
+		return column_value(fcinfo, (take)); \
+	} \
+	extern Datum name(PG_FUNCTION_ARGS)
 
 COLUMN_FUNCTION(stripe_json_text, take_text);
 COLUMN_FUNCTION(stripe_json_key, take_key);

@@ -21,7 +21,7 @@
  * Stripe's own limits (ids 255, lookup keys 200, metadata values 500
  * characters) are below it.
  */
-#define COLUMN_KEY_MAX		512
+#define COLUMN_KEY_MAX 512
 
 extern bool columns_has_client_secret(Jsonb *data);
 extern Jsonb *columns_without_client_secret(Jsonb *data);
@@ -41,4 +41,4 @@ extern PGDLLEXPORT Datum stripe_json_has_client_secret(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum stripe_json_without_client_secret(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum stripe_keep_last_customer(PG_FUNCTION_ARGS);
 
-#endif							/* MP_COLUMNS_H */
+#endif /* MP_COLUMNS_H */

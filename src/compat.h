@@ -88,4 +88,4 @@ typedef struct CompatJsonbState
 	((st)->result = pushJsonbValue(&(st)->parseState, (tok), (v)))
 #endif
 
-#endif							/* MP_COMPAT_H */
+#endif /* MP_COMPAT_H */

@@ -53,24 +53,23 @@ enum
 /* NULL leaves a setting as it is; an empty text or array unsets it. */
 static StorePlan upsert_account = {
 	.sql = "INSERT INTO stripe.accounts AS a (account, livemode, currency, tax_behavior,"
-	" statement_descriptor, payment_methods, grace_days, renewal_slack, connected_account)"
-	" VALUES ($1, COALESCE($2, false), COALESCE($3, 'aud'), NULLIF($4, ''), NULLIF($5, ''),"
-	" NULLIF($6, '{}'), COALESCE($7, 7), COALESCE($8, '3 days'), NULLIF($9, ''))"
-	" ON CONFLICT (account) DO UPDATE SET"
-	" livemode = COALESCE($2, a.livemode),"
-	" currency = COALESCE($3, a.currency),"
-	" tax_behavior = NULLIF(COALESCE($4, a.tax_behavior), ''),"
-	" statement_descriptor = NULLIF(COALESCE($5, a.statement_descriptor), ''),"
-	" payment_methods = NULLIF(COALESCE($6, a.payment_methods), '{}'),"
-	" grace_days = COALESCE($7, a.grace_days),"
-	" renewal_slack = COALESCE($8, a.renewal_slack),"
-	" connected_account = NULLIF(COALESCE($9, a.connected_account), ''),"
-	" updated = pg_catalog.now()"
-	" RETURNING pg_catalog.to_jsonb(a) - 'livemode' ||"
-	" pg_catalog.jsonb_build_object('mode', CASE WHEN a.livemode THEN 'live' ELSE 'test' END)",
+		   " statement_descriptor, payment_methods, grace_days, renewal_slack, connected_account)"
+		   " VALUES ($1, COALESCE($2, false), COALESCE($3, 'aud'), NULLIF($4, ''), NULLIF($5, ''),"
+		   " NULLIF($6, '{}'), COALESCE($7, 7), COALESCE($8, '3 days'), NULLIF($9, ''))"
+		   " ON CONFLICT (account) DO UPDATE SET"
+		   " livemode = COALESCE($2, a.livemode),"
+		   " currency = COALESCE($3, a.currency),"
+		   " tax_behavior = NULLIF(COALESCE($4, a.tax_behavior), ''),"
+		   " statement_descriptor = NULLIF(COALESCE($5, a.statement_descriptor), ''),"
+		   " payment_methods = NULLIF(COALESCE($6, a.payment_methods), '{}'),"
+		   " grace_days = COALESCE($7, a.grace_days),"
+		   " renewal_slack = COALESCE($8, a.renewal_slack),"
+		   " connected_account = NULLIF(COALESCE($9, a.connected_account), ''),"
+		   " updated = pg_catalog.now()"
+		   " RETURNING pg_catalog.to_jsonb(a) - 'livemode' ||"
+		   " pg_catalog.jsonb_build_object('mode', CASE WHEN a.livemode THEN 'live' ELSE 'test' END)",
 	.nargs = NUM_CONFIGURE_ARGS,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, INT4OID, INTERVALOID, TEXTOID}
-};
+	.argtypes = {TEXTOID, BOOLOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, INT4OID, INTERVALOID, TEXTOID}};
 
 static void
 refuse(const char *arg, const char *why)
@@ -194,23 +193,20 @@ stripe_configure(PG_FUNCTION_ARGS)
 
 static StorePlan put_grant = {
 	.sql = "INSERT INTO stripe.grants AS g (role, account, level, granted_by)"
-	" VALUES ($1, $2, $3, $4) ON CONFLICT (role, account) DO UPDATE SET"
-	" level = excluded.level, granted_by = excluded.granted_by, granted_at = pg_catalog.now()",
+		   " VALUES ($1, $2, $3, $4) ON CONFLICT (role, account) DO UPDATE SET"
+		   " level = excluded.level, granted_by = excluded.granted_by, granted_at = pg_catalog.now()",
 	.nargs = 4,
-	.argtypes = {OIDOID, TEXTOID, TEXTOID, TEXTOID}
-};
+	.argtypes = {OIDOID, TEXTOID, TEXTOID, TEXTOID}};
 
 static StorePlan take_grant = {
 	.sql = "DELETE FROM stripe.grants g WHERE g.role = $1 AND g.account = $2",
 	.nargs = 2,
-	.argtypes = {OIDOID, TEXTOID}
-};
+	.argtypes = {OIDOID, TEXTOID}};
 
 static StorePlan sync_privileges = {
 	.sql = "SELECT stripe.sync_privileges($1)",
 	.nargs = 1,
-	.argtypes = {OIDOID}
-};
+	.argtypes = {OIDOID}};
 
 static void
 audit_grant(const char *account, const char *action, const char *role, const char *level)

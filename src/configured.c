@@ -30,8 +30,7 @@
 static const char *const key_names[NUM_KEY_KINDS] = {
 	[KEY_SECRET] = "STRIPE_SECRET_KEY",
 	[KEY_PUBLISHABLE] = "STRIPE_PUBLISHABLE_KEY",
-	[KEY_WEBHOOK] = "STRIPE_WEBHOOK_SECRET"
-};
+	[KEY_WEBHOOK] = "STRIPE_WEBHOOK_SECRET"};
 
 typedef struct KeySet
 {

@@ -26,4 +26,4 @@ extern const Secret *configured_key(KeyKind kind);
 /* Mode of the configured secret key: 1 live, 0 test, -1 none configured. */
 extern int	configured_livemode(void);
 
-#endif							/* MP_CONFIGURED_H */
+#endif /* MP_CONFIGURED_H */

@@ -31,8 +31,7 @@ COMPAT_FUNCTION(stripe_test_connection);
 /* What a restricted key should be able to read. */
 static const char *const probes[] = {
 	"customers", "payment_methods", "payment_intents", "setup_intents", "charges", "refunds",
-	"products", "prices", "subscriptions", "invoices", "events"
-};
+	"products", "prices", "subscriptions", "invoices", "events"};
 
 typedef struct Finding
 {

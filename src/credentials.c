@@ -36,7 +36,7 @@ static const struct
 {
 	const char *purpose;
 	KeyKind		kind;
-}			purposes[] = {
+} purposes[] = {
 	{"publishable_key", KEY_PUBLISHABLE},
 	{"secret_key", KEY_SECRET},
 	{"webhook_secret", KEY_WEBHOOK},
@@ -48,37 +48,33 @@ static const struct
 /* A replaced webhook secret stays valid for a while, under another serial. */
 static StorePlan keep_webhook = {
 	.sql = "UPDATE stripe.credentials c SET serial ="
-	" (SELECT pg_catalog.max(x.serial) + 1 FROM stripe.credentials x WHERE x.account = $1"
-	" AND x.livemode = $2 AND x.purpose = 'webhook_secret'),"
-	" expires_at = pg_catalog.now() + COALESCE($3, '24 hours')"
-	" WHERE c.account = $1 AND c.livemode = $2 AND c.purpose = 'webhook_secret' AND c.serial = 0",
+		   " (SELECT pg_catalog.max(x.serial) + 1 FROM stripe.credentials x WHERE x.account = $1"
+		   " AND x.livemode = $2 AND x.purpose = 'webhook_secret'),"
+		   " expires_at = pg_catalog.now() + COALESCE($3, '24 hours')"
+		   " WHERE c.account = $1 AND c.livemode = $2 AND c.purpose = 'webhook_secret' AND c.serial = 0",
 	.nargs = 3,
-	.argtypes = {TEXTOID, BOOLOID, INTERVALOID}
-};
+	.argtypes = {TEXTOID, BOOLOID, INTERVALOID}};
 
 static StorePlan drop_expired = {
 	.sql = "DELETE FROM stripe.credentials c WHERE c.account = $1 AND c.livemode = $2"
-	" AND c.expires_at <= pg_catalog.now()",
+		   " AND c.expires_at <= pg_catalog.now()",
 	.nargs = 2,
-	.argtypes = {TEXTOID, BOOLOID}
-};
+	.argtypes = {TEXTOID, BOOLOID}};
 
 static StorePlan put_credential = {
 	.sql = "INSERT INTO stripe.credentials AS c"
-	" (account, livemode, purpose, last_four, set_by, key_id, sealed)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7)"
-	" ON CONFLICT (account, livemode, purpose, serial) DO UPDATE SET"
-	" last_four = excluded.last_four, set_by = excluded.set_by, set_at = pg_catalog.now(),"
-	" expires_at = NULL, key_id = excluded.key_id, sealed = excluded.sealed",
+		   " (account, livemode, purpose, last_four, set_by, key_id, sealed)"
+		   " VALUES ($1, $2, $3, $4, $5, $6, $7)"
+		   " ON CONFLICT (account, livemode, purpose, serial) DO UPDATE SET"
+		   " last_four = excluded.last_four, set_by = excluded.set_by, set_at = pg_catalog.now(),"
+		   " expires_at = NULL, key_id = excluded.key_id, sealed = excluded.sealed",
 	.nargs = 7,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID}
-};
+	.argtypes = {TEXTOID, BOOLOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID}};
 
 static StorePlan has_account = {
 	.sql = "SELECT a.livemode FROM stripe.accounts a WHERE a.account = $1",
 	.nargs = 1,
-	.argtypes = {TEXTOID}
-};
+	.argtypes = {TEXTOID}};
 
 /* Refuses a key that is none, is of another kind, or of the other mode. */
 static void
@@ -221,15 +217,13 @@ stripe_set_credentials(PG_FUNCTION_ARGS)
 
 static StorePlan all_credentials = {
 	.sql = "SELECT c.account, c.livemode, c.purpose, c.serial, c.key_id, c.sealed"
-	" FROM stripe.credentials c ORDER BY 1, 2, 3, 4 FOR UPDATE"
-};
+		   " FROM stripe.credentials c ORDER BY 1, 2, 3, 4 FOR UPDATE"};
 
 static StorePlan put_sealed = {
 	.sql = "UPDATE stripe.credentials c SET key_id = $5, sealed = $6"
-	" WHERE c.account = $1 AND c.livemode = $2 AND c.purpose = $3 AND c.serial = $4",
+		   " WHERE c.account = $1 AND c.livemode = $2 AND c.purpose = $3 AND c.serial = $4",
 	.nargs = 6,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID, INT4OID, TEXTOID, BYTEAOID}
-};
+	.argtypes = {TEXTOID, BOOLOID, TEXTOID, INT4OID, TEXTOID, BYTEAOID}};
 
 /* Opens a row under the key that sealed it and seals it under the current one. */
 static void

@@ -38,11 +38,10 @@ COMPAT_FUNCTION(stripe_ensure_customer);
 
 static StorePlan find_customer = {
 	.sql = "SELECT c.id, c.data, c.deleted FROM stripe.customers c"
-	" WHERE c.account = $1 AND c.livemode = $2 AND c.member_id = $3"
-	" ORDER BY c.deleted, c.created, c.id LIMIT 1",
+		   " WHERE c.account = $1 AND c.livemode = $2 AND c.member_id = $3"
+		   " ORDER BY c.deleted, c.created, c.id LIMIT 1",
 	.nargs = 3,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID}
-};
+	.argtypes = {TEXTOID, BOOLOID, TEXTOID}};
 
 typedef struct FoundCustomer
 {
@@ -148,9 +147,7 @@ is_already(JsonbValue *have, JsonbValue *want)
 	char	   *had = params_scalar_text(have);
 
 	if (want->type == jbvBinary && have->type == jbvBinary)
-		return JsonContainerIsObject(want->val.binary.data) ?
-			has_all(have->val.binary.data, want->val.binary.data) :
-			compareJsonbContainers(have->val.binary.data, want->val.binary.data) == 0;
+		return JsonContainerIsObject(want->val.binary.data) ? has_all(have->val.binary.data, want->val.binary.data) : compareJsonbContainers(have->val.binary.data, want->val.binary.data) == 0;
 	if (wanted == NULL)
 		return false;
 	return had ? strcmp(had, wanted) == 0 : wanted[0] == '\0' && have->type == jbvNull;

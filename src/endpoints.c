@@ -31,15 +31,12 @@ static const Endpoint endpoints[] = {
 	{"stripe_create_intent", "POST", "/v1/payment_intents", ENDPOINT_PAYMENT | ENDPOINT_CHARGE, {{NULL}}},
 	{"stripe_update_intent", "POST", "/v1/payment_intents/{id}", 0, {{"id", NULL, "pi_"}}},
 	{"stripe_confirm_intent", "POST", "/v1/payment_intents/{id}/confirm", ENDPOINT_CHARGE, {{"id", NULL, "pi_"}}},
-	{"stripe_capture_intent", "POST", "/v1/payment_intents/{id}/capture", ENDPOINT_CHARGE,
-	{{"id", NULL, "pi_"}, {"amount", "amount_to_capture", NULL}}},
-	{"stripe_cancel_intent", "POST", "/v1/payment_intents/{id}/cancel", ENDPOINT_CHARGE,
-	{{"id", NULL, "pi_"}, {"reason", "cancellation_reason", NULL}}},
+	{"stripe_capture_intent", "POST", "/v1/payment_intents/{id}/capture", ENDPOINT_CHARGE, {{"id", NULL, "pi_"}, {"amount", "amount_to_capture", NULL}}},
+	{"stripe_cancel_intent", "POST", "/v1/payment_intents/{id}/cancel", ENDPOINT_CHARGE, {{"id", NULL, "pi_"}, {"reason", "cancellation_reason", NULL}}},
 	{"stripe_get_payment", "GET", "/v1/payment_intents/{id}", ENDPOINT_CHARGE, {{"id", NULL, "pi_"}}},
 
 	/* refunds */
-	{"stripe_refund", "POST", "/v1/refunds", ENDPOINT_ADMIN,
-	{{"payment", "payment_intent", "pi_"}, {"payment", "charge", "ch_ py_"}}},
+	{"stripe_refund", "POST", "/v1/refunds", ENDPOINT_ADMIN, {{"payment", "payment_intent", "pi_"}, {"payment", "charge", "ch_ py_"}}},
 	{"stripe_cancel_refund", "POST", "/v1/refunds/{id}/cancel", ENDPOINT_ADMIN, {{"id", NULL, "re_ pyr_"}}},
 
 	/* customers */
@@ -52,8 +49,7 @@ static const Endpoint endpoints[] = {
 	{"stripe_create_setup_intent", "POST", "/v1/setup_intents", 0, {{NULL}}},
 	{"stripe_attach_payment_method", "POST", "/v1/payment_methods/{payment_method}/attach", 0, {{NULL}}},
 	{"stripe_detach_payment_method", "POST", "/v1/payment_methods/{payment_method}/detach", 0, {{NULL}}},
-	{"stripe_set_default_payment_method", "POST", "/v1/customers/{customer}", 0,
-	{{"payment_method", "invoice_settings[default_payment_method]", PAYMENT_METHOD_IDS}}},
+	{"stripe_set_default_payment_method", "POST", "/v1/customers/{customer}", 0, {{"payment_method", "invoice_settings[default_payment_method]", PAYMENT_METHOD_IDS}}},
 	{"stripe_list_payment_methods", "GET", "/v1/customers/{customer}/payment_methods", 0, {{NULL}}},
 };
 

@@ -52,4 +52,4 @@ extern const EndpointArg *endpoints_arg(const Endpoint *endpoint, const char *ar
 /* The argument that sets the top-level parameter "param", for messages. */
 extern const char *endpoints_arg_name(const Endpoint *endpoint, const char *param);
 
-#endif							/* MP_ENDPOINTS_H */
+#endif /* MP_ENDPOINTS_H */

@@ -30,27 +30,26 @@ static const struct
 	int			sqlstate;
 	const char *message;
 	const char *hint;
-}			status_table[] = {
+} status_table[] = {
 	{400, 400, ERRCODE_STRIPE_INVALID_REQUEST, "Stripe refused the request",
-	"Correct the argument that the detail names, and call again with a new idempotency key."},
+	 "Correct the argument that the detail names, and call again with a new idempotency key."},
 	{401, 401, ERRCODE_STRIPE_BAD_KEY, "Stripe did not accept the secret key",
-	"Set a key that is valid now; it may have been rolled, revoked or have expired."},
+	 "Set a key that is valid now; it may have been rolled, revoked or have expired."},
 	{402, 402, ERRCODE_STRIPE_CARD_DECLINED, "the payment was declined",
-	"Ask the customer for another payment method."},
+	 "Ask the customer for another payment method."},
 	{403, 403, ERRCODE_STRIPE_NOT_PERMITTED, "the secret key does not permit this request",
-	"Give the restricted key the permission that the detail names, or use another key."},
+	 "Give the restricted key the permission that the detail names, or use another key."},
 	{404, 404, ERRCODE_STRIPE_INVALID_REQUEST, "Stripe has no such object",
-	"Check the id, the account and the mode: test and live objects never mix."},
+	 "Check the id, the account and the mode: test and live objects never mix."},
 	{409, 409, ERRCODE_STRIPE_IDEMPOTENCY_CONFLICT, "another request with this idempotency key is still running",
-	"Call again with the same idempotency key in a few seconds."},
+	 "Call again with the same idempotency key in a few seconds."},
 	{429, 429, ERRCODE_STRIPE_RATE_LIMITED, "Stripe limited the rate of requests",
-	"Call again later; the request was not carried out."},
+	 "Call again later; the request was not carried out."},
 	{500, 599, ERRCODE_STRIPE_API_FAILED, "Stripe could not complete the request",
-	"Call again with the same idempotency key; Stripe then answers what became of the first request."},
+	 "Call again with the same idempotency key; Stripe then answers what became of the first request."},
 	{300, 399, ERRCODE_STRIPE_BAD_RESPONSE, "Stripe answered with a redirect, which is not followed",
-	"Check \"memberpulse_stripe.api_base\"."},
-	{0, 999, ERRCODE_STRIPE_BAD_RESPONSE, "Stripe answered with an unexpected status", NULL}
-};
+	 "Check \"memberpulse_stripe.api_base\"."},
+	{0, 999, ERRCODE_STRIPE_BAD_RESPONSE, "Stripe answered with an unexpected status", NULL}};
 
 /* By Stripe's error code, where that says more than the status does. */
 static const struct
@@ -59,67 +58,67 @@ static const struct
 	int			sqlstate;		/* 0: the status's */
 	const char *message;		/* NULL: the status's; so is the hint */
 	const char *hint;
-}			code_table[] = {
+} code_table[] = {
 	{"authentication_required", ERRCODE_STRIPE_AUTHENTICATION_REQUIRED,
-		"the customer's bank asks for authentication",
-	"Bring the customer back and confirm the same payment intent with them present."},
+	 "the customer's bank asks for authentication",
+	 "Bring the customer back and confirm the same payment intent with them present."},
 	{"payment_intent_action_required", ERRCODE_STRIPE_AUTHENTICATION_REQUIRED,
-		"the customer's bank asks for authentication",
-	"Bring the customer back and confirm the same payment intent with them present."},
+	 "the customer's bank asks for authentication",
+	 "Bring the customer back and confirm the same payment intent with them present."},
 	{"payment_intent_authentication_failure", ERRCODE_STRIPE_AUTHENTICATION_REQUIRED,
-		"the customer did not pass the bank's authentication",
-	"Let the customer try again, or ask for another payment method."},
+	 "the customer did not pass the bank's authentication",
+	 "Let the customer try again, or ask for another payment method."},
 	{"setup_intent_authentication_failure", ERRCODE_STRIPE_AUTHENTICATION_REQUIRED,
-		"the customer did not pass the bank's authentication",
-	"Let the customer try again, or ask for another payment method."},
+	 "the customer did not pass the bank's authentication",
+	 "Let the customer try again, or ask for another payment method."},
 	{"subscription_payment_intent_requires_action", ERRCODE_STRIPE_AUTHENTICATION_REQUIRED,
-		"the first payment of the subscription asks for authentication",
-	"Create the subscription with payment_behavior default_incomplete, and let the customer confirm."},
+	 "the first payment of the subscription asks for authentication",
+	 "Create the subscription with payment_behavior default_incomplete, and let the customer confirm."},
 	{"invoice_payment_intent_requires_action", ERRCODE_STRIPE_AUTHENTICATION_REQUIRED,
-		"the invoice's payment asks for authentication",
-	"Bring the customer back and confirm the invoice's payment intent with them present."},
+	 "the invoice's payment asks for authentication",
+	 "Bring the customer back and confirm the invoice's payment intent with them present."},
 	{"expired_card", 0, "the card has expired", "Ask the customer for another card."},
 	{"incorrect_cvc", 0, "the card's security code is wrong", "Let the customer enter the card again."},
 	{"invalid_cvc", 0, "the card's security code is wrong", "Let the customer enter the card again."},
 	{"incorrect_number", 0, "the card number is wrong", "Let the customer enter the card again."},
 	{"invalid_number", 0, "the card number is wrong", "Let the customer enter the card again."},
 	{"processing_error", 0, "an error occurred while processing the card",
-	"Try the same card again in a few minutes."},
+	 "Try the same card again in a few minutes."},
 	{"insufficient_funds", 0, "the account has insufficient funds",
-	"Try again after some days, or ask the customer for another payment method."},
+	 "Try again after some days, or ask the customer for another payment method."},
 	{"card_decline_rate_limit_exceeded", 0, "this card was declined too often",
-	"Wait 24 hours before charging this card again."},
+	 "Wait 24 hours before charging this card again."},
 	{"secret_key_required", ERRCODE_STRIPE_BAD_KEY, "a publishable key was used where the secret key belongs",
-	"Set the key that begins with \"sk_\" or \"rk_\" as the secret key."},
+	 "Set the key that begins with \"sk_\" or \"rk_\" as the secret key."},
 	{"api_key_expired", ERRCODE_STRIPE_BAD_KEY, "the secret key has expired",
-	"Set the account's current key."},
+	 "Set the account's current key."},
 	{"platform_api_key_expired", ERRCODE_STRIPE_BAD_KEY, "the platform's secret key has expired",
-	"Set the platform's current key."},
+	 "Set the platform's current key."},
 	{"account_invalid", ERRCODE_STRIPE_NOT_PERMITTED, "the connected account does not exist or is not reachable with this key",
-	"Check the connected account's id and that the platform's access was not revoked."},
+	 "Check the connected account's id and that the platform's access was not revoked."},
 	{"livemode_mismatch", ERRCODE_STRIPE_MODE_MISMATCH, "the object belongs to the other mode",
-	"Use the key of the mode in which the object was made."},
+	 "Use the key of the mode in which the object was made."},
 	{"rate_limit", ERRCODE_STRIPE_RATE_LIMITED, "Stripe limited the rate of requests",
-	"Call again later; the request was not carried out."},
+	 "Call again later; the request was not carried out."},
 	{"lock_timeout", ERRCODE_STRIPE_RATE_LIMITED, "the object is locked by another request",
-	"Call again in a moment, and do not change the same object from several sessions at once."},
+	 "Call again in a moment, and do not change the same object from several sessions at once."},
 	{"idempotency_key_in_use", ERRCODE_STRIPE_IDEMPOTENCY_CONFLICT, NULL, NULL},
 	{"charge_already_refunded", 0, "the payment has already been refunded in full",
-	"Nothing is left to refund."},
+	 "Nothing is left to refund."},
 	{"charge_disputed", 0, "the payment is disputed and cannot be refunded",
-	"Answer or accept the dispute instead."},
+	 "Answer or accept the dispute instead."},
 	{"refund_disputed_payment", 0, "the payment is disputed and cannot be refunded",
-	"Answer or accept the dispute instead."},
+	 "Answer or accept the dispute instead."},
 	{"payment_intent_unexpected_state", 0, "the payment intent's status does not allow this",
-	"Read the payment intent and decide by its status."},
+	 "Read the payment intent and decide by its status."},
 	{"setup_intent_unexpected_state", 0, "the setup intent's status does not allow this",
-	"Read the setup intent and decide by its status."},
+	 "Read the setup intent and decide by its status."},
 	{"payment_method_types_no_longer_supported", 0, "this API version does not take payment_method_types",
-	"Leave it out, or pass allowed_payment_method_types or excluded_payment_method_types in params."},
+	 "Leave it out, or pass allowed_payment_method_types or excluded_payment_method_types in params."},
 	{"amount_too_small", 0, "the amount is below Stripe's minimum for the currency",
-	"Charge at least the minimum, or add the amount to another payment."},
+	 "Charge at least the minimum, or add the amount to another payment."},
 	{"balance_insufficient", 0, "the Stripe balance is too low for this refund",
-	"Add funds to the Stripe balance, or wait for payments to become available."},
+	 "Add funds to the Stripe balance, or wait for payments to become available."},
 };
 
 /* Decline codes by what to do about them; codes not listed are new_method. */
@@ -139,14 +138,13 @@ static const char *const decline_hints[] = {
 	[DECLINE_AUTHENTICATE] = "Bring the customer back and confirm the same payment intent with them present.",
 	[DECLINE_FIX_DATA] = "Let the customer enter the card again.",
 	[DECLINE_SECRET] = "Tell the customer only that the card was declined, not why, and do not try it again.",
-	[DECLINE_MERCHANT] = "Look for an earlier payment of the same amount before charging again."
-};
+	[DECLINE_MERCHANT] = "Look for an earlier payment of the same amount before charging again."};
 
 static const struct
 {
 	const char *decline_code;
 	DeclineGroup group;
-}			decline_table[] = {
+} decline_table[] = {
 	{"try_again_later", DECLINE_LATER},
 	{"processing_error", DECLINE_LATER},
 	{"issuer_not_available", DECLINE_LATER},
@@ -184,7 +182,7 @@ static const struct
 {
 	const char *advice_code;
 	const char *hint;
-}			advice_table[] = {
+} advice_table[] = {
 	{"try_again_later", "Try the same payment method again some hours later, a few times at most."},
 	{"do_not_try_again", "Ask the customer for another payment method; this one will not work again."},
 	{"confirm_card_data", "Let the customer enter the card again."},

@@ -14,18 +14,18 @@
 #include "compat.h"
 
 /* Class ST: failures that Stripe, or a call to Stripe, can have. */
-#define ERRCODE_STRIPE_CARD_DECLINED			MAKE_SQLSTATE('S','T','0','0','1')
-#define ERRCODE_STRIPE_AUTHENTICATION_REQUIRED	MAKE_SQLSTATE('S','T','0','0','2')
-#define ERRCODE_STRIPE_INVALID_REQUEST			MAKE_SQLSTATE('S','T','0','0','3')
-#define ERRCODE_STRIPE_BAD_KEY					MAKE_SQLSTATE('S','T','0','0','4')
-#define ERRCODE_STRIPE_NOT_PERMITTED			MAKE_SQLSTATE('S','T','0','0','5')
-#define ERRCODE_STRIPE_IDEMPOTENCY_CONFLICT		MAKE_SQLSTATE('S','T','0','0','6')
-#define ERRCODE_STRIPE_RATE_LIMITED				MAKE_SQLSTATE('S','T','0','0','7')
-#define ERRCODE_STRIPE_API_FAILED				MAKE_SQLSTATE('S','T','0','0','8')
-#define ERRCODE_STRIPE_SIGNATURE_INVALID		MAKE_SQLSTATE('S','T','0','0','9')
-#define ERRCODE_STRIPE_NOT_CONFIGURED			MAKE_SQLSTATE('S','T','0','1','0')
-#define ERRCODE_STRIPE_BAD_RESPONSE				MAKE_SQLSTATE('S','T','0','1','1')
-#define ERRCODE_STRIPE_MODE_MISMATCH			MAKE_SQLSTATE('S','T','0','1','2')
+#define ERRCODE_STRIPE_CARD_DECLINED MAKE_SQLSTATE('S', 'T', '0', '0', '1')
+#define ERRCODE_STRIPE_AUTHENTICATION_REQUIRED MAKE_SQLSTATE('S', 'T', '0', '0', '2')
+#define ERRCODE_STRIPE_INVALID_REQUEST MAKE_SQLSTATE('S', 'T', '0', '0', '3')
+#define ERRCODE_STRIPE_BAD_KEY MAKE_SQLSTATE('S', 'T', '0', '0', '4')
+#define ERRCODE_STRIPE_NOT_PERMITTED MAKE_SQLSTATE('S', 'T', '0', '0', '5')
+#define ERRCODE_STRIPE_IDEMPOTENCY_CONFLICT MAKE_SQLSTATE('S', 'T', '0', '0', '6')
+#define ERRCODE_STRIPE_RATE_LIMITED MAKE_SQLSTATE('S', 'T', '0', '0', '7')
+#define ERRCODE_STRIPE_API_FAILED MAKE_SQLSTATE('S', 'T', '0', '0', '8')
+#define ERRCODE_STRIPE_SIGNATURE_INVALID MAKE_SQLSTATE('S', 'T', '0', '0', '9')
+#define ERRCODE_STRIPE_NOT_CONFIGURED MAKE_SQLSTATE('S', 'T', '0', '1', '0')
+#define ERRCODE_STRIPE_BAD_RESPONSE MAKE_SQLSTATE('S', 'T', '0', '1', '1')
+#define ERRCODE_STRIPE_MODE_MISMATCH MAKE_SQLSTATE('S', 'T', '0', '1', '2')
 
 /*
  * A failed call.  Strings are NULL where not known; message, detail and hint
@@ -77,4 +77,4 @@ extern Jsonb *error_as_jsonb(const StripeError *e);
 /* A palloc'd copy of foreign text in which anything like a key is masked. */
 extern char *error_scrub(const char *text);
 
-#endif							/* MP_ERROR_H */
+#endif /* MP_ERROR_H */

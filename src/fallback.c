@@ -24,7 +24,7 @@ static const struct
 {
 	const char *currency;
 	const char *type;
-}			debit_types[] = {
+} debit_types[] = {
 	{"aud", "au_becs_debit"},
 	{"aud", "payto"},
 	{"eur", "sepa_debit"},
@@ -36,8 +36,7 @@ static const struct
 /* Parameters with which a caller chooses payment methods. */
 static const char *const method_params[] = {
 	"payment_method_types", "allowed_payment_method_types", "excluded_payment_method_types",
-	"automatic_payment_methods", "payment_method_configuration"
-};
+	"automatic_payment_methods", "payment_method_configuration"};
 
 static void
 push_type(CompatJsonbState *st, const char *type)
@@ -89,8 +88,7 @@ fall_back_to_methods(Params *params, const Account *account, const char *currenc
 				 errmsg("account \"%s\" has no payment method enabled that takes the currency \"%s\"",
 						account->name, currency),
 				 errhint("Enable one with stripe_configure(), or use another currency.")));
-	params_put(params, strcmp(settings_api_version, FILTER_SINCE) >= 0 ?
-			   "allowed_payment_method_types" : "payment_method_types", &v, "payment_methods");
+	params_put(params, strcmp(settings_api_version, FILTER_SINCE) >= 0 ? "allowed_payment_method_types" : "payment_method_types", &v, "payment_methods");
 }
 
 void

@@ -21,4 +21,4 @@ extern void fallback_for_payment(Params *params, const Account *account);
  */
 extern bool fallback_expand(Params *params, const char *member);
 
-#endif							/* MP_FALLBACK_H */
+#endif /* MP_FALLBACK_H */

@@ -33,15 +33,15 @@
 
 #include "form.h"
 
-#define FIRST_OUT_SIZE	512
-#define FIRST_PATH_SIZE	128
+#define FIRST_OUT_SIZE 512
+#define FIRST_PATH_SIZE 128
 
 /* Which bytes stay as they are. */
-#define UNRESERVED	0x01		/* everywhere */
-#define BRACKET		0x02		/* in a form's keys and values */
+#define UNRESERVED 0x01 /* everywhere */
+#define BRACKET 0x02 /* in a form's keys and values */
 
-#define U	UNRESERVED
-#define B	BRACKET
+#define U UNRESERVED
+#define B BRACKET
 
 static const uint8 byte_class[256] = {
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -51,7 +51,7 @@ static const uint8 byte_class[256] = {
 	0, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, /* A-O */
 	U, U, U, U, U, U, U, U, U, U, U, B, 0, B, 0, U, /* P-Z [ ] _ */
 	0, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, /* a-o */
-	U, U, U, U, U, U, U, U, U, U, U, 0, 0, 0, U, 0	/* p-z ~ */
+	U, U, U, U, U, U, U, U, U, U, U, 0, 0, 0, U, 0 /* p-z ~ */
 	/* bytes from 128 up are zero: always escaped */
 };
 

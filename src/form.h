@@ -15,14 +15,14 @@
 #define MP_FORM_H
 
 /* Nesting allowed in parameters; Stripe's own never exceed half of it. */
-#define FORM_MAX_DEPTH		32
+#define FORM_MAX_DEPTH 32
 
 /* Longest encoded body or query, and the most form_limit() may raise it to. */
-#define FORM_MAX_BYTES		((size_t) 1024 * 1024)
-#define FORM_CEILING_BYTES	((size_t) 64 * 1024 * 1024)
+#define FORM_MAX_BYTES ((size_t) 1024 * 1024)
+#define FORM_CEILING_BYTES ((size_t) 64 * 1024 * 1024)
 
 /* Longest path segment before escaping; Stripe's ids have up to 255 chars. */
-#define FORM_MAX_SEGMENT	1024
+#define FORM_MAX_SEGMENT 1024
 
 typedef enum FormStatus
 {
@@ -66,4 +66,4 @@ extern void form_wipe(char *buf, size_t len);
 
 extern char *form_escape_segment(const char *s, size_t len);
 
-#endif							/* MP_FORM_H */
+#endif /* MP_FORM_H */

@@ -37,14 +37,12 @@ static Grant *grants = NULL;
 static int	ngrants = 0;
 
 static StorePlan read_grants = {
-	.sql = "SELECT g.role::oid, g.account, g.level FROM stripe.grants g ORDER BY g.account"
-};
+	.sql = "SELECT g.role::oid, g.account, g.level FROM stripe.grants g ORDER BY g.account"};
 
 static const char *const level_names[] = {
 	[ACCESS_READER] = "reader",
 	[ACCESS_BILLER] = "biller",
-	[ACCESS_ADMIN] = "admin"
-};
+	[ACCESS_ADMIN] = "admin"};
 
 AccessLevel
 grants_level_by_name(const char *name)

@@ -29,4 +29,4 @@ extern void grants_require_owner(const char *what);
 /* By name: reader, biller or admin; ACCESS_NONE for anything else. */
 extern AccessLevel grants_level_by_name(const char *name);
 
-#endif							/* MP_GRANTS_H */
+#endif /* MP_GRANTS_H */

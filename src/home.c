@@ -29,20 +29,18 @@ static bool copy = false;
 /* A copy has rows of other databases, and none of its own that is adopted. */
 static StorePlan find_copy = {
 	.sql = "SELECT EXISTS (SELECT 1 FROM stripe.homes h"
-	" WHERE (h.system_identifier, h.database) <> ($1, $2))"
-	" AND NOT EXISTS (SELECT 1 FROM stripe.homes h"
-	" WHERE h.system_identifier = $1 AND h.database = $2 AND h.adopted)",
+		   " WHERE (h.system_identifier, h.database) <> ($1, $2))"
+		   " AND NOT EXISTS (SELECT 1 FROM stripe.homes h"
+		   " WHERE h.system_identifier = $1 AND h.database = $2 AND h.adopted)",
 	.nargs = 2,
-	.argtypes = {TEXTOID, OIDOID}
-};
+	.argtypes = {TEXTOID, OIDOID}};
 
 static StorePlan adopt_home = {
 	.sql = "INSERT INTO stripe.homes AS h (system_identifier, database, adopted)"
-	" VALUES ($1, $2, true)"
-	" ON CONFLICT (system_identifier, database) DO UPDATE SET adopted = true, since = pg_catalog.now()",
+		   " VALUES ($1, $2, true)"
+		   " ON CONFLICT (system_identifier, database) DO UPDATE SET adopted = true, since = pg_catalog.now()",
 	.nargs = 2,
-	.argtypes = {TEXTOID, OIDOID}
-};
+	.argtypes = {TEXTOID, OIDOID}};
 
 static void
 own_name(Datum args[2])

@@ -18,4 +18,4 @@ extern void home_require_original(const char *account);
 /* Makes this database the one that acts. */
 extern void home_adopt(void);
 
-#endif							/* MP_HOME_H */
+#endif /* MP_HOME_H */

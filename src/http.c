@@ -3,6 +3,9 @@
  * http.c
  *	  HTTP requests from within a backend: all of libcurl.
  *
+ * This file makes one attempt; answer.c reads what came of it, and request.c
+ * decides whether to make another.
+ *
  * libcurl's multi socket interface says which sockets it cares about and
  * wait.c waits for them, so a request in flight never keeps the backend from
  * serving interrupts.  One multi handle lives as long as the backend and
@@ -26,23 +29,21 @@
 #include "postgres.h"
 
 #include <curl/curl.h>
-#include <errno.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
-#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 
+#include "answer.h"
 #include "http.h"
-#include "retry.h"
 #include "seal.h"
 #include "wait.h"
 
-#define HTTP_MAX_CONNECTIONS 2	/* kept open by a backend */
+#define HTTP_MAX_CONNECTIONS 2 /* kept open by a backend */
 #define HTTP_MAX_HEADER_BYTES (64 * 1024)
-#define HTTP_BODY_KEPT (64 * 1024)	/* body buffers up to this are used again */
+#define HTTP_BODY_KEPT (64 * 1024) /* body buffers up to this are used again */
 
 /* State of the request under way; one at a time in a backend. */
 typedef struct Transfer
@@ -57,7 +58,6 @@ typedef struct Transfer
 	bool		too_large;
 	bool		added;			/* easy is in the multi handle */
 	bool		idle;			/* a connection was kept open by the last one */
-	int			resent;			/* times libcurl sent the request again itself */
 	bool		sent;			/* bytes of this attempt left the machine */
 	bool		open;			/* an attempt may have had effect, unanswered */
 	char		ca_file[MAXPGPATH]; /* what easy was set to */
@@ -67,33 +67,6 @@ typedef struct Transfer
 static CURLM *multi = NULL;
 static double curl_timer = -1;	/* on wait_clock()'s scale; -1: none */
 static Transfer transfer;
-
-/* Memory for libcurl, wiped when released. */
-
-static void
-wiping_free(void *p)
-{
-	if (p != NULL)
-	{
-		seal_wipe(p, malloc_usable_size(p));
-		free(p);
-	}
-}
-
-static void *
-wiping_realloc(void *p, size_t size)
-{
-	void	   *q = malloc(size);
-
-	if (q != NULL && p != NULL)
-	{
-		size_t		old = malloc_usable_size(p);
-
-		memcpy(q, p, Min(old, size));
-		wiping_free(p);
-	}
-	return q;
-}
 
 /* Callbacks: they note and return. */
 
@@ -107,6 +80,21 @@ note_socket(CURL *easy, curl_socket_t s, int what, void *userp, void *socketp)
 	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
 		interest |= WAIT_WRITEABLE;
 	return wait_note_socket((int) s, interest) ? 0 : -1;
+}
+
+/* A number may come back for another socket; wait.c must hear of both ends. */
+static int
+note_open(void *userp, curl_socket_t s, curlsocktype purpose)
+{
+	wait_socket_changed();
+	return CURL_SOCKOPT_OK;
+}
+
+static int
+note_close(void *userp, curl_socket_t s)
+{
+	wait_socket_changed();
+	return close(s);
 }
 
 static int
@@ -148,7 +136,7 @@ take_body(char *data, size_t size, size_t n, void *userp)
 		char	   *newbody;
 
 		newsize = Max(newsize, 8192);
-		newbody = wiping_realloc(t->body, newsize);
+		newbody = seal_wiping_realloc(t->body, newsize);
 		if (newbody == NULL)
 			return 0;
 		t->body = newbody;
@@ -205,8 +193,8 @@ open_multi(void)
 	}
 
 	/* No effect, and no harm, if another extension came first. */
-	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free,
-							 wiping_realloc, strdup, calloc) != CURLE_OK ||
+	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, seal_wiping_free,
+							 seal_wiping_realloc, strdup, calloc) != CURLE_OK ||
 		(multi = curl_multi_init()) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
@@ -246,6 +234,8 @@ open_easy(void)
 	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, note_open);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, note_close);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
@@ -288,6 +278,8 @@ end_transfer(bool discard)
 	if (transfer.added)
 		curl_multi_remove_handle(multi, transfer.easy);
 	transfer.added = false;
+	if (discard)
+		wait_socket_changed();
 	if (discard && transfer.easy != NULL)
 	{
 		curl_easy_cleanup(transfer.easy);
@@ -426,139 +418,49 @@ run_transfer(void)
 	}
 }
 
-/* How far a request came, for the sentence about a time-out. */
-static const char *
-timed_out_while(void)
-{
-	static const struct
-	{
-		CURLINFO	info;
-		const char *reason;
-	}			steps[] = {
-		{CURLINFO_NAMELOOKUP_TIME_T, "the request timed out while resolving the host name"},
-		{CURLINFO_CONNECT_TIME_T, "the request timed out while connecting"},
-		{CURLINFO_APPCONNECT_TIME_T, "the request timed out during the TLS handshake"},
-		{CURLINFO_STARTTRANSFER_TIME_T, "the request timed out while waiting for the answer"},
-	};
-
-	for (int i = transfer.sent ? 3 : 0; i < (int) lengthof(steps); i++)
-	{
-		curl_off_t	us = 0;
-
-		curl_easy_getinfo(transfer.easy, steps[i].info, &us);
-		if (us == 0)
-			return steps[i].reason;
-	}
-	return "the request timed out while reading the answer";
-}
-
-/* Sorts libcurl's codes into the few kinds of failure that callers tell apart. */
-static HttpFailure
-classify_failure(CURLcode code, const char **reason)
-{
-	*reason = transfer.error[0] != '\0' ? transfer.error : curl_easy_strerror(code);
-	if (transfer.too_large)
-	{
-		*reason = "the answer is larger than allowed";
-		return HTTP_TOO_LARGE;
-	}
-	switch (code)
-	{
-		case CURLE_OK:
-			return HTTP_ANSWERED;
-		case CURLE_OPERATION_TIMEDOUT:
-			*reason = timed_out_while();
-			return HTTP_TIMED_OUT;
-		case CURLE_PEER_FAILED_VERIFICATION:
-		case CURLE_SSL_INVALIDCERTSTATUS:
-		case CURLE_SSL_ISSUER_ERROR:
-		case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-			return HTTP_CERTIFICATE;
-		case CURLE_COULDNT_RESOLVE_HOST:
-		case CURLE_COULDNT_CONNECT:
-		case CURLE_SSL_CONNECT_ERROR:
-			return HTTP_NOT_CONNECTED;
-		case CURLE_BAD_CONTENT_ENCODING:
-			return HTTP_BAD_CONTENT;
-		case CURLE_OUT_OF_MEMORY:
-		case CURLE_SSL_CACERT_BADFILE:
-		case CURLE_SSL_CIPHER:
-		case CURLE_SSL_ENGINE_INITFAILED:
-		case CURLE_UNSUPPORTED_PROTOCOL:
-		case CURLE_URL_MALFORMAT:
-		case CURLE_WRITE_ERROR:
-			return HTTP_LOCAL;
-		default:
-			return transfer.sent ? HTTP_LOST : HTTP_NOT_CONNECTED;
-	}
-}
-
-/* A header of the answer, or NULL; valid while the easy handle is. */
-static const char *
-answer_header(const char *name)
-{
-	struct curl_header *h;
-
-	if (curl_easy_header(transfer.easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
-		return NULL;
-	return h->value;
-}
-
-static int
-answer_flag(const char *name)
-{
-	const char *value = answer_header(name);
-
-	if (value == NULL)
-		return -1;
-	return strcmp(value, "true") == 0 ? 1 : 0;
-}
-
-/* Reads what the answer's head tells; an answer of HTTP_ANSWERED only. */
-static void
-read_answer(HttpResponse *res)
-{
-	long		status = 0;
-	const char *date = answer_header("Date");
-
-	curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
-	res->status = (int) status;
-	res->body = transfer.body_len > 0 ? transfer.body : "";
-	res->body_len = transfer.body_len;
-	res->request_id = answer_header("Request-Id");
-	res->content_type = answer_header("Content-Type");
-	res->limited_reason = answer_header("Stripe-Rate-Limited-Reason");
-	res->replayed = answer_flag("Idempotent-Replayed") == 1;
-	res->date = date ? (int64) curl_getdate(date, NULL) : 0;
-	if (res->date < 0)
-		res->date = 0;
-}
-
 /*
  * libcurl sends a request again by itself if a kept connection turns out to be
- * closed, which shows as a new connection where there was an idle one.  That
- * counts as one of our attempts.
+ * closed, which shows as a new connection where there was an idle one.
  */
-static void
-count_resent(void)
+static bool
+was_resent(void)
 {
 	long		connects = 0;
+	bool		had_idle = transfer.idle;
 
-	curl_easy_getinfo(transfer.easy, CURLINFO_NUM_CONNECTS, &connects);
-	transfer.resent = transfer.idle && transfer.sent && connects > 0 ? 1 : 0;
 	transfer.idle = false;
+	curl_easy_getinfo(transfer.easy, CURLINFO_NUM_CONNECTS, &connects);
+	return had_idle && transfer.sent && connects > 0;
+}
+
+/* A large answer's buffer is not kept for the life of the backend. */
+static void
+trim_body(void)
+{
+	if (transfer.body_size > HTTP_BODY_KEPT)
+	{
+		seal_wiping_free(transfer.body);
+		transfer.body = NULL;
+		transfer.body_size = 0;
+	}
 }
 
 /*
- * One attempt.  Whatever leaves this function by an error leaves no open
- * socket and no copy of the key behind.
+ * Whatever leaves this function by an error leaves no open socket and no copy
+ * of the key behind.
  */
-static void
-attempt(const HttpRequest *req, int timeout_ms, HttpResponse *res, RetryInput *retry)
+void
+http_attempt(const HttpRequest *req, int timeout_ms, HttpResponse *res)
 {
 	double		start = wait_clock();
 	CURLcode	code = CURLE_OK;
 
+	memset(res, 0, sizeof(*res));
+	open_multi();
+	if (transfer.added)
+		end_transfer(true);
+	trim_body();
+	transfer.sent = false;
 	PG_TRY();
 	{
 		begin_transfer(req, timeout_ms);
@@ -571,94 +473,18 @@ attempt(const HttpRequest *req, int timeout_ms, HttpResponse *res, RetryInput *r
 	}
 	PG_END_TRY();
 
-	count_resent();
+	res->resent = was_resent();
 	res->duration_ms = wait_clock() - start;
-	res->failure = classify_failure(code, &res->reason);
-	retry->got_response = res->failure == HTTP_ANSWERED;
-	retry->certificate_failure = res->failure == HTTP_CERTIFICATE;
-	if (res->failure == HTTP_ANSWERED)
+	res->body = transfer.body_len > 0 ? transfer.body : "";
+	res->body_len = transfer.body_len;
+	answer_read(transfer.easy, code, transfer.sent, transfer.error, res);
+	if (transfer.too_large)
 	{
-		const char *after;
-
-		read_answer(res);
-		retry->status = res->status;
-		retry->should_retry = answer_flag("Stripe-Should-Retry");
-		retry->limiter = res->limited_reason != NULL;
-		after = answer_header("Retry-After");
-		retry->retry_after_s = after ? retry_parse_after(after) : -1;
-		transfer.idle = true;
-		end_transfer(false);
+		res->failure = HTTP_TOO_LARGE;
+		res->reason = "the answer is larger than allowed";
 	}
-	else
-	{
-		long		os_errno = 0;
-
-		curl_easy_getinfo(transfer.easy, CURLINFO_OS_ERRNO, &os_errno);
-		retry->connection_reset = transfer.resent == 0 &&
-			(os_errno == ECONNRESET || os_errno == EPIPE || code == CURLE_GOT_NOTHING);
-		retry->retry_after_s = -1;
-		end_transfer(true);
-	}
-}
-
-/* A large answer's buffer is not kept for the life of the backend. */
-static void
-trim_body(void)
-{
-	if (transfer.body_size > HTTP_BODY_KEPT)
-	{
-		wiping_free(transfer.body);
-		transfer.body = NULL;
-		transfer.body_size = 0;
-	}
-}
-
-void
-http_send(const HttpRequest *req, HttpResponse *res)
-{
-	double		deadline = wait_clock() + req->timeout_ms;
-	int			limited = 0;
-
-	open_multi();
-	if (transfer.added)
-		end_transfer(true);
-	trim_body();
-	transfer.open = false;
-
-	for (int attempts = 1;; attempts++)
-	{
-		RetryInput	retry = {0};
-		double		pause_s = 0;
-
-		memset(res, 0, sizeof(*res));
-		transfer.sent = false;
-		attempt(req, Max((int) (deadline - wait_clock()), 1), res, &retry);
-		attempts += transfer.resent;
-		res->sent = transfer.open;
-		res->attempts = attempts;
-
-		/*
-		 * An answer settles what earlier attempts left open, because they
-		 * carried the same idempotency key; a failure inside Stripe does not.
-		 */
-		if (res->failure == HTTP_ANSWERED && res->status < 500)
-			transfer.open = false;
-
-		retry.attempts_made = attempts;
-		retry.limited_before = limited;
-		retry.max_retries = req->max_retries;
-		retry.random01 = pg_prng_double(&pg_global_prng_state);
-		retry.remaining_s = (deadline - wait_clock()) / 1000.0;
-		if (retry_decide(&retry, &pause_s) == RETRY_STOP)
-		{
-			if (res->failure == HTTP_ANSWERED)
-				transfer.open = false;
-			return;
-		}
-		if (retry_is_limited(&retry))
-			limited++;
-		wait_sleep(pause_s * 1000.0);
-	}
+	transfer.idle = res->failure == HTTP_ANSWERED;
+	end_transfer(res->failure != HTTP_ANSWERED);
 }
 
 bool
@@ -667,8 +493,8 @@ http_unanswered(void)
 	return transfer.open;
 }
 
-const char *
-http_library(void)
+void
+http_settle(void)
 {
-	return curl_version();
+	transfer.open = false;
 }

@@ -38,39 +38,39 @@ typedef enum HttpFailure
 } HttpFailure;
 
 /*
- * The strings belong to http.c and last until the next http_send() of the
- * backend; body is NUL-terminated.
+ * The strings belong to http.c and last until the next attempt of the backend;
+ * body is NUL-terminated.
  */
 typedef struct HttpResponse
 {
 	HttpFailure failure;
 	const char *reason;			/* of the failure, a clause without full stop */
-	bool		sent;			/* an attempt sent bytes that may have had effect */
-	int			attempts;
-	int			status;
+	bool		resent;			/* libcurl sent it twice, over a new connection */
+	bool		reset;			/* the other side closed without an answer */
+	double		duration_ms;
+	int			status;			/* this and the rest: of an answer */
 	const char *body;
 	size_t		body_len;
 	const char *request_id;		/* NULL if absent; so the next three */
 	const char *content_type;
 	const char *limited_reason; /* Stripe-Rate-Limited-Reason */
+	const char *retry_after;
+	int			should_retry;	/* Stripe-Should-Retry: 1, 0, or -1 if absent */
 	bool		replayed;		/* Idempotent-Replayed: true */
 	int64		date;			/* Date header, seconds since 1970; 0 if absent */
-	double		duration_ms;	/* of the last attempt */
 } HttpResponse;
 
 /*
- * Sends the request, again where the retry policy says so, and fills "res".
- * Raises only what interrupts raise; every failure of the network is returned.
+ * Sends the request once, within "timeout_ms", and fills "res".  Raises only
+ * what interrupts raise; every failure of the network is returned.
  */
-extern void http_send(const HttpRequest *req, HttpResponse *res);
+extern void http_attempt(const HttpRequest *req, int timeout_ms, HttpResponse *res);
 
 /*
- * Whether the request under way, or the last one, has left this machine in
- * part at least and has not been answered.  For error context callbacks.
+ * Whether a request has left this machine, in part at least, whose outcome is
+ * open, since http_settle() was last called.  For error context callbacks.
  */
 extern bool http_unanswered(void);
+extern void http_settle(void);
 
-/* Name and version of the HTTP and TLS libraries in use. */
-extern const char *http_library(void);
-
-#endif							/* MP_HTTP_H */
+#endif /* MP_HTTP_H */

@@ -66,8 +66,7 @@ json_parse(const char *data, size_t len, const char **why)
 		if (!is_input_error(edata->sqlerrcode))
 			PG_RE_THROW();
 		FlushErrorState();
-		*why = edata->sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX ?
-			"it is nested too deeply" : "it is not valid JSON";
+		*why = edata->sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX ? "it is nested too deeply" : "it is not valid JSON";
 		FreeErrorData(edata);
 		result = NULL;
 	}

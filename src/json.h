@@ -60,4 +60,4 @@ extern void json_put_bool(CompatJsonbState *st, const char *key, bool value);
 /* Fills "v" without copying. */
 extern void json_text_value(JsonbValue *v, const char *text);
 
-#endif							/* MP_JSON_H */
+#endif /* MP_JSON_H */

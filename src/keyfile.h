@@ -21,4 +21,4 @@ extern size_t keyfile_read(const char *what, const char *setting, const char *pa
 /* Raises ST010 about such a file. */
 extern void keyfile_refuse(const char *what, const char *why, const char *hint);
 
-#endif							/* MP_KEYFILE_H */
+#endif /* MP_KEYFILE_H */

@@ -113,8 +113,7 @@ static const CurrencyFacts special_facts[] = {
 	{"xaf", 0, 8, 1, 0},
 	{"xof", 0, 8, 1, 0},
 	{"xpf", 0, 8, 1, 0},
-	{"zar", 2, 8, 1, 50}
-};
+	{"zar", 2, 8, 1, 50}};
 
 static const char why_currency[] =
 	"A currency is a three-letter ISO 4217 code in lower case, such as \"aud\".";

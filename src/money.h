@@ -11,11 +11,11 @@
 #define MP_MONEY_H
 
 /* Room money_format() needs for any amount. */
-#define MONEY_FORMAT_SIZE	32
+#define MONEY_FORMAT_SIZE 32
 
 /* Characters, not bytes. */
-#define MONEY_DESCRIPTOR_MIN	5
-#define MONEY_DESCRIPTOR_MAX	22
+#define MONEY_DESCRIPTOR_MIN 5
+#define MONEY_DESCRIPTOR_MAX 22
 
 typedef enum MoneyCheck
 {
@@ -43,4 +43,4 @@ extern char *money_format(int64 amount, const char *currency,
 extern MoneyCheck money_check_descriptor(const char *text, bool suffix,
 										 const char **why);
 
-#endif							/* MP_MONEY_H */
+#endif /* MP_MONEY_H */

@@ -36,7 +36,7 @@ typedef struct Member
 	const char *origin;			/* argument that set it */
 	bool		is_object;
 	JsonbValue	value;			/* of a leaf */
-	struct Member *first;			/* members of an object */
+	struct Member *first;		/* members of an object */
 	struct Member *next;
 } Member;
 

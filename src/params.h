@@ -47,4 +47,4 @@ extern Jsonb *params_finish(Params *params);
  */
 extern char *params_encode(Jsonb *params, size_t *len);
 
-#endif							/* MP_PARAMS_H */
+#endif /* MP_PARAMS_H */

@@ -36,40 +36,37 @@ COMPAT_FUNCTION(stripe_refund);
 /* Writes only if something differs, so that unchanged content writes nothing. */
 static StorePlan update_payment = {
 	.sql = "UPDATE stripe.payments p SET (" STATE_COLUMNS ", updated) ="
-	" (SELECT s.order_type, s.order_id, s.customer, s.status, s.amount, s.amount_received,"
-	" s.amount_refunded, s.currency, s.tax, s.payment_method_type, s.failure_code,"
-	" s.decline_code, s.receipt_url, s.created, pg_catalog.now())"
-	" FROM stripe.payment_states s"
-	" WHERE p.account = $1 AND p.livemode = $2 AND p.payment_intent = $3"
-	" AND s.account = $1 AND s.livemode = $2 AND s.payment_intent = $3"
-	" AND (p.order_type, p.order_id, p.customer, p.status, p.amount, p.amount_received,"
-	" p.amount_refunded, p.currency, p.tax, p.payment_method_type, p.failure_code,"
-	" p.decline_code, p.receipt_url, p.created) IS DISTINCT FROM"
-	" (s.order_type, s.order_id, s.customer, s.status, s.amount, s.amount_received,"
-	" s.amount_refunded, s.currency, s.tax, s.payment_method_type, s.failure_code,"
-	" s.decline_code, s.receipt_url, s.created)",
+		   " (SELECT s.order_type, s.order_id, s.customer, s.status, s.amount, s.amount_received,"
+		   " s.amount_refunded, s.currency, s.tax, s.payment_method_type, s.failure_code,"
+		   " s.decline_code, s.receipt_url, s.created, pg_catalog.now())"
+		   " FROM stripe.payment_states s"
+		   " WHERE p.account = $1 AND p.livemode = $2 AND p.payment_intent = $3"
+		   " AND s.account = $1 AND s.livemode = $2 AND s.payment_intent = $3"
+		   " AND (p.order_type, p.order_id, p.customer, p.status, p.amount, p.amount_received,"
+		   " p.amount_refunded, p.currency, p.tax, p.payment_method_type, p.failure_code,"
+		   " p.decline_code, p.receipt_url, p.created) IS DISTINCT FROM"
+		   " (s.order_type, s.order_id, s.customer, s.status, s.amount, s.amount_received,"
+		   " s.amount_refunded, s.currency, s.tax, s.payment_method_type, s.failure_code,"
+		   " s.decline_code, s.receipt_url, s.created)",
 	.nargs = 3,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID}
-};
+	.argtypes = {TEXTOID, BOOLOID, TEXTOID}};
 
 static StorePlan payment_exists = {
 	.sql = "SELECT 1 FROM stripe.payments"
-	" WHERE account = $1 AND livemode = $2 AND payment_intent = $3",
+		   " WHERE account = $1 AND livemode = $2 AND payment_intent = $3",
 	.nargs = 3,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID}
-};
+	.argtypes = {TEXTOID, BOOLOID, TEXTOID}};
 
 static StorePlan insert_payment = {
 	.sql = "INSERT INTO stripe.payments (account, livemode, payment_intent, " STATE_COLUMNS ", receipt_number)"
-	" SELECT s.account, s.livemode, s.payment_intent, " STATE_COLUMNS ","
-	" 'INV-' || pg_catalog.to_char(COALESCE(s.created, pg_catalog.now()) AT TIME ZONE 'UTC', 'YYYYMMDD')"
-	" || '-' || pg_catalog.lpad(n.n::text, GREATEST(4, pg_catalog.length(n.n::text)), '0')"
-	" FROM stripe.payment_states s, pg_catalog.nextval('stripe.receipt_number') n(n)"
-	" WHERE s.account = $1 AND s.livemode = $2 AND s.payment_intent = $3"
-	" ON CONFLICT (account, livemode, payment_intent) DO NOTHING",
+		   " SELECT s.account, s.livemode, s.payment_intent, " STATE_COLUMNS ","
+		   " 'INV-' || pg_catalog.to_char(COALESCE(s.created, pg_catalog.now()) AT TIME ZONE 'UTC', 'YYYYMMDD')"
+		   " || '-' || pg_catalog.lpad(n.n::text, GREATEST(4, pg_catalog.length(n.n::text)), '0')"
+		   " FROM stripe.payment_states s, pg_catalog.nextval('stripe.receipt_number') n(n)"
+		   " WHERE s.account = $1 AND s.livemode = $2 AND s.payment_intent = $3"
+		   " ON CONFLICT (account, livemode, payment_intent) DO NOTHING",
 	.nargs = 3,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID}
-};
+	.argtypes = {TEXTOID, BOOLOID, TEXTOID}};
 
 /*
  * Brings the payment's row in line.  Another session may insert it first; the
@@ -119,13 +116,12 @@ typedef struct Refundable
 
 static StorePlan find_refundable = {
 	.sql = "SELECT p.payment_intent, p.amount_received - p.amount_refunded, p.currency,"
-	" p.amount_received > 0 FROM stripe.payments p"
-	" WHERE p.account = $1 AND p.livemode = $2 AND p.payment_intent = COALESCE($3,"
-	" (SELECT c.payment_intent FROM stripe.charges c"
-	" WHERE c.account = $1 AND c.livemode = $2 AND c.id = $4))",
+		   " p.amount_received > 0 FROM stripe.payments p"
+		   " WHERE p.account = $1 AND p.livemode = $2 AND p.payment_intent = COALESCE($3,"
+		   " (SELECT c.payment_intent FROM stripe.charges c"
+		   " WHERE c.account = $1 AND c.livemode = $2 AND c.id = $4))",
 	.nargs = 4,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID, TEXTOID}
-};
+	.argtypes = {TEXTOID, BOOLOID, TEXTOID, TEXTOID}};
 
 static void
 read_refundable(const Account *account, const char *payment_intent, const char *charge,

@@ -32,7 +32,7 @@
 #include "retry.h"
 
 /* Retry-After saturates here, far above what is honoured. */
-#define AFTER_LIMIT	1000000
+#define AFTER_LIMIT 1000000
 
 /*
  * Is the answer a rate limiter's?  Either it says so, or it is a 429 that

@@ -11,9 +11,9 @@
 #define MP_RETRY_H
 
 /* Seconds. */
-#define RETRY_FIRST_SLEEP	0.5
-#define RETRY_MAX_SLEEP		5.0
-#define RETRY_MAX_AFTER		60.0	/* most we wait because we were told to */
+#define RETRY_FIRST_SLEEP 0.5
+#define RETRY_MAX_SLEEP 5.0
+#define RETRY_MAX_AFTER 60.0 /* most we wait because we were told to */
 
 typedef enum RetryDecision
 {
@@ -42,4 +42,4 @@ extern bool retry_is_limited(const RetryInput *in);
 extern RetryDecision retry_decide(const RetryInput *in, double *sleep_s);
 extern int	retry_parse_after(const char *header);
 
-#endif							/* MP_RETRY_H */
+#endif /* MP_RETRY_H */

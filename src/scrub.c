@@ -28,8 +28,7 @@
 static emit_log_hook_type previous_emit_log_hook = NULL;
 
 static const char *const key_beginnings[] = {
-	"sk_test_", "sk_live_", "rk_test_", "rk_live_", "whsec_"
-};
+	"sk_test_", "sk_live_", "rk_test_", "rk_live_", "whsec_"};
 
 /* Length of a key at p, and in *keep how much of it may be shown; or 0. */
 static size_t

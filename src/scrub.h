@@ -19,4 +19,4 @@ extern void scrub_install(void);
  */
 extern void scrub_current_statement(void);
 
-#endif							/* MP_SCRUB_H */
+#endif /* MP_SCRUB_H */

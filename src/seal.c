@@ -15,6 +15,8 @@
  */
 #include "postgres.h"
 
+#include <malloc.h>
+
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -27,6 +29,29 @@ void
 seal_wipe(void *p, size_t len)
 {
 	OPENSSL_cleanse(p, len);
+}
+
+void
+seal_wiping_free(void *p)
+{
+	if (p != NULL)
+	{
+		seal_wipe(p, malloc_usable_size(p));
+		free(p);
+	}
+}
+
+void *
+seal_wiping_realloc(void *p, size_t size)
+{
+	void	   *q = malloc(size);
+
+	if (q != NULL && p != NULL)
+	{
+		memcpy(q, p, Min(malloc_usable_size(p), size));
+		seal_wiping_free(p);
+	}
+	return q;
 }
 
 static void

@@ -15,10 +15,14 @@
 #define SEAL_NONCE_BYTES 12
 #define SEAL_TAG_BYTES 16
 #define SEAL_OVERHEAD (SEAL_NONCE_BYTES + SEAL_TAG_BYTES)
-#define SEAL_KEY_ID_SIZE 17		/* 16 hex digits and a zero */
+#define SEAL_KEY_ID_SIZE 17 /* 16 hex digits and a zero */
 
 /* Overwrites a secret; the compiler cannot leave it out. */
 extern void seal_wipe(void *p, size_t len);
+
+/* malloc's memory, overwritten before it is given back. */
+extern void seal_wiping_free(void *p);
+extern void *seal_wiping_realloc(void *p, size_t size);
 
 /* Lower-case hex SHA-256 of "len" bytes, palloc'd. */
 extern char *seal_sha256_hex(const void *data, size_t len);
@@ -52,4 +56,4 @@ extern bool seal_signature_hmac(void *arg, const char *key, size_t key_len,
 								const char *payload, size_t payload_len,
 								uint8 mac[SIGNATURE_MAC_BYTES]);
 
-#endif							/* MP_SEAL_H */
+#endif /* MP_SEAL_H */

@@ -23,7 +23,7 @@ static const struct
 	KeyKind		kind;
 	int			livemode;
 	const char *is_a;
-}			prefixes[] = {
+} prefixes[] = {
 	{"sk_test_", KEY_SECRET, 0, "is a secret key"},
 	{"sk_live_", KEY_SECRET, 1, "is a secret key"},
 	{"rk_test_", KEY_SECRET, 0, "is a restricted key"},
@@ -36,8 +36,7 @@ static const struct
 static const char *const expected[NUM_KEY_KINDS] = {
 	[KEY_SECRET] = "does not begin with \"sk_test_\", \"sk_live_\", \"rk_test_\" or \"rk_live_\"",
 	[KEY_PUBLISHABLE] = "does not begin with \"pk_test_\" or \"pk_live_\"",
-	[KEY_WEBHOOK] = "does not begin with \"whsec_\""
-};
+	[KEY_WEBHOOK] = "does not begin with \"whsec_\""};
 
 #define MIN_LENGTH_AFTER_PREFIX 8
 

@@ -45,4 +45,4 @@ extern void secret_wipe(ClearSecret *clear);
  */
 extern bool secret_check(KeyKind kind, const char *text, int *livemode, const char **why);
 
-#endif							/* MP_SECRET_H */
+#endif /* MP_SECRET_H */

@@ -29,4 +29,4 @@ extern int	settings_max_response_kb;
 
 extern void settings_define(void);
 
-#endif							/* MP_SETTINGS_H */
+#endif /* MP_SETTINGS_H */

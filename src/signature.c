@@ -35,10 +35,10 @@
 #include "signature.h"
 
 /* Digits of a timestamp: room for thirty thousand years. */
-#define MAX_TIME_DIGITS	12
+#define MAX_TIME_DIGITS 12
 
 /* Digits and dot, the part of the signed text that precedes the payload. */
-#define PREFIX_SIZE		(MAX_TIME_DIGITS + 1)
+#define PREFIX_SIZE (MAX_TIME_DIGITS + 1)
 
 typedef struct ParsedHeader
 {

@@ -10,14 +10,14 @@
 #ifndef MP_SIGNATURE_H
 #define MP_SIGNATURE_H
 
-#define SIGNATURE_MAX_HEADER	8192	/* bytes */
-#define SIGNATURE_MAX_V1		64	/* candidates looked at; more are ignored */
-#define SIGNATURE_MAC_BYTES		32	/* HMAC-SHA256 */
-#define SIGNATURE_HEX_CHARS		64
-#define SIGNATURE_TOLERANCE		300 /* seconds; what Stripe's libraries use */
+#define SIGNATURE_MAX_HEADER 8192 /* bytes */
+#define SIGNATURE_MAX_V1 64 /* candidates looked at; more are ignored */
+#define SIGNATURE_MAC_BYTES 32 /* HMAC-SHA256 */
+#define SIGNATURE_HEX_CHARS 64
+#define SIGNATURE_TOLERANCE 300 /* seconds; what Stripe's libraries use */
 
 /* Room signature_make_header() needs: t=, 12 digits, ,v1=, hex, NUL. */
-#define SIGNATURE_HEADER_SIZE	(2 + 12 + 4 + SIGNATURE_HEX_CHARS + 1)
+#define SIGNATURE_HEADER_SIZE (2 + 12 + 4 + SIGNATURE_HEX_CHARS + 1)
 
 typedef enum SignatureOutcome
 {
@@ -67,4 +67,4 @@ extern bool signature_make_header(const char *payload, size_t payload_len,
 								  SignatureHmac hmac, void *hmac_arg,
 								  char header[SIGNATURE_HEADER_SIZE]);
 
-#endif							/* MP_SIGNATURE_H */
+#endif /* MP_SIGNATURE_H */

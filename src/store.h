@@ -72,4 +72,4 @@ extern Oid	store_owner(void);
 /* Whether this transaction may write tables at all. */
 extern bool store_writable(void);
 
-#endif							/* MP_STORE_H */
+#endif /* MP_STORE_H */

@@ -11,7 +11,8 @@
  * A WaitEventSet has no call to remove a socket, and the library that owns
  * the sockets changes its mind from within callbacks in which nothing of
  * PostgreSQL may run.  Hence two steps: wait_note_socket() writes an array,
- * wait_for() rebuilds the set if the array changed.  The set belongs to the
+ * wait_for() rebuilds the set if it was made from another
+ * array, or if a socket was opened or closed since, whose number tells nothing.  The set belongs to the
  * backend, not to a transaction: an error leaves it valid.
  *
  * This file knows nothing of HTTP.
@@ -36,8 +37,9 @@ typedef struct WatchedSocket
 
 static WatchedSocket watched[WAIT_MAX_SOCKETS];
 static int	nwatched = 0;
-static bool watched_changed = true;
 static WaitEventSet *wait_set = NULL;
+static WatchedSocket in_set[WAIT_MAX_SOCKETS];	/* what wait_set was made from */
+static int	nin_set = -1;		/* -1: wait_set is not to be used again */
 static uint32 wait_event = 0;
 
 bool
@@ -62,7 +64,6 @@ wait_note_socket(int fd, int interest)
 			watched[nwatched++].fd = fd;
 		watched[i].interest = interest;
 	}
-	watched_changed = true;
 	return true;
 }
 
@@ -70,7 +71,20 @@ void
 wait_forget_sockets(void)
 {
 	nwatched = 0;
-	watched_changed = true;
+	nin_set = -1;
+}
+
+void
+wait_socket_changed(void)
+{
+	nin_set = -1;
+}
+
+static bool
+set_is_current(void)
+{
+	return wait_set != NULL && nin_set == nwatched &&
+		memcmp(in_set, watched, sizeof(WatchedSocket) * nwatched) == 0;
 }
 
 /*
@@ -80,6 +94,7 @@ wait_forget_sockets(void)
 static void
 rebuild_set(void)
 {
+	nin_set = -1;
 	if (wait_set != NULL)
 	{
 		WaitEventSet *old = wait_set;
@@ -93,9 +108,10 @@ rebuild_set(void)
 	for (int i = 0; i < nwatched; i++)
 		AddWaitEventToSet(wait_set,
 						  ((watched[i].interest & WAIT_READABLE) ? WL_SOCKET_READABLE : 0) |
-						  ((watched[i].interest & WAIT_WRITEABLE) ? WL_SOCKET_WRITEABLE : 0),
+							  ((watched[i].interest & WAIT_WRITEABLE) ? WL_SOCKET_WRITEABLE : 0),
 						  watched[i].fd, NULL, NULL);
-	watched_changed = false;
+	memcpy(in_set, watched, sizeof(WatchedSocket) * nwatched);
+	nin_set = nwatched;
 }
 
 int
@@ -107,7 +123,7 @@ wait_for(long timeout_ms, WaitReady *ready, int nready)
 
 	if (wait_event == 0)
 		wait_event = compat_wait_event_new("MemberpulseStripeRequest");
-	if (wait_set == NULL || watched_changed)
+	if (!set_is_current())
 		rebuild_set();
 
 	nevents = WaitEventSetWait(wait_set, timeout_ms, events,

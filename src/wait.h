@@ -36,6 +36,12 @@ extern bool wait_note_socket(int fd, int interest);
 extern void wait_forget_sockets(void);
 
 /*
+ * To be called when a socket is opened or closed, also from callbacks: its
+ * number may have belonged to another one.
+ */
+extern void wait_socket_changed(void);
+
+/*
  * Waits until a noted socket is ready, the latch is set, or "timeout_ms"
  * passed (-1: no limit).  Returns how many entries of ready[] were filled.
  * Raises whatever interrupt is pending; exits if the postmaster died.
@@ -48,4 +54,4 @@ extern void wait_sleep(double ms);
 /* Milliseconds of a clock that never jumps. */
 extern double wait_clock(void);
 
-#endif							/* MP_WAIT_H */
+#endif /* MP_WAIT_H */
