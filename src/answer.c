@@ -61,6 +61,8 @@ classify_failure(CURL *easy, CURLcode code, bool sent, const char **reason)
 		case CURLE_COULDNT_CONNECT:
 		case CURLE_SSL_CONNECT_ERROR:
 			return HTTP_NOT_CONNECTED;
+		case CURLE_PARTIAL_FILE:
+			return HTTP_TRUNCATED;
 		case CURLE_BAD_CONTENT_ENCODING:
 			return HTTP_BAD_CONTENT;
 		case CURLE_OUT_OF_MEMORY:
@@ -146,8 +148,7 @@ answer_read(void *easy, int code, bool sent, const char *error, HttpResponse *re
 	res->reason = error[0] != '\0' ? error : curl_easy_strerror(code);
 	res->failure = classify_failure(easy, code, sent, &res->reason);
 	res->should_retry = -1;
-	if (res->failure == HTTP_ANSWERED)
-		read_head(easy, res);
-	else
+	read_head(easy, res);
+	if (res->failure != HTTP_ANSWERED)
 		res->reset = was_reset(easy, code);
 }

@@ -37,6 +37,7 @@ typedef struct Declaration
 	const char *function;
 	const Endpoint *endpoint;	/* NULL if not in the catalogue */
 	int			nargs;
+	int			nrequired;		/* how many of them have no default */
 	char	  **names;
 	Oid		   *types;
 } Declaration;
@@ -53,6 +54,7 @@ read_declaration(Oid function, MemoryContext context)
 		elog(ERROR, "cache lookup failed for function %u", function);
 	d->function = pstrdup(NameStr(((Form_pg_proc) GETSTRUCT(tup))->proname));
 	d->nargs = ((Form_pg_proc) GETSTRUCT(tup))->pronargs;
+	d->nrequired = d->nargs - ((Form_pg_proc) GETSTRUCT(tup))->pronargdefaults;
 	(void) get_func_arg_info(tup, &d->types, &d->names, &modes);
 	ReleaseSysCache(tup);
 	d->endpoint = endpoints_find(d->function);
@@ -218,6 +220,29 @@ bind_path(const char *function, const char *arg, const char *value)
 	return path.data;
 }
 
+/*
+ * An argument without a default must be given, here or within "params": a
+ * request without it would only be refused, or mean something else.
+ */
+static void
+check_required(FunctionCallInfo fcinfo, const Declaration *d, Params *params)
+{
+	for (int i = 0; i < d->nrequired; i++)
+	{
+		const char *prefixes;
+		const EndpointArg *row;
+		char	   *name;
+
+		if (!PG_ARGISNULL(i) || is_path_arg(d->endpoint, d->names[i]))
+			continue;
+		row = endpoints_arg(d->endpoint, d->names[i], NULL, &prefixes);
+		name = pstrdup(row && row->param ? row->param : d->names[i]);
+		name[strcspn(name, "[")] = '\0';
+		if (!params_has(params, name))
+			refuse_null(d->names[i], d->function);
+	}
+}
+
 /* One argument that is a parameter or a part of the path. */
 static void
 bind_argument(const Endpoint *endpoint, const char *arg, JsonbValue *v,
@@ -280,6 +305,7 @@ bind_call(FunctionCallInfo fcinfo)
 	}
 	if (has_extra)				/* last, so that what differs is refused */
 		params_put(params, "", &extra, "params");
+	check_required(fcinfo, d, params);
 	call->level = (endpoint->flags & ENDPOINT_ADMIN) ? ACCESS_ADMIN : ACCESS_BILLER;
 	if (endpoint->flags & ENDPOINT_PAYMENT)
 		fallback_for_payment(params, account_lookup(call->account, call->level));

@@ -57,11 +57,6 @@ static const struct
 	{HTTP_TIMED_OUT, ERRCODE_CONNECTION_FAILURE,
 	 "the Stripe API did not answer in time",
 	 "Call again, with a larger \"memberpulse_stripe.timeout\" if this happens often."},
-	{HTTP_TOO_LARGE, ERRCODE_STRIPE_BAD_RESPONSE,
-	 "the answer of the Stripe API is too large",
-	 "Ask for fewer objects, or raise \"memberpulse_stripe.max_response_size\"."},
-	{HTTP_BAD_CONTENT, ERRCODE_STRIPE_BAD_RESPONSE,
-	 "the answer of the Stripe API could not be decoded", "Call again."},
 	{HTTP_LOCAL, ERRCODE_SYSTEM_ERROR,
 	 "could not send a request to the Stripe API",
 	 "Check \"memberpulse_stripe.ca_file\" and the memory of this machine."},
@@ -264,10 +259,18 @@ judge_answer(const Call *call, const RequestResult *res, CallAnswer *answer)
 	memset(answer, 0, sizeof(*answer));
 	answer->failure = res->last.failure;
 	answer->date = res->last.date;
-	if (res->last.failure != HTTP_ANSWERED)
+	switch (res->last.failure)
 	{
-		explain_failure(call, res, &answer->error);
-		return;
+		case HTTP_ANSWERED:
+			break;
+		case HTTP_TRUNCATED:
+		case HTTP_TOO_LARGE:
+		case HTTP_BAD_CONTENT:
+			explain_bad_answer(call, res, res->last.reason, &answer->error);
+			return;
+		default:
+			explain_failure(call, res, &answer->error);
+			return;
 	}
 	answer->http_status = res->last.status;
 	answer->body = read_body(res, &why);

@@ -18,6 +18,7 @@
 #include "check.h"
 #include "json.h"
 #include "money.h"
+#include "params.h"
 
 #define METADATA_MAX_KEYS 50
 #define METADATA_MAX_KEY_LENGTH 40
@@ -57,9 +58,15 @@ check_amount(const char *arg, const JsonbValue *v, Jsonb *params)
 {
 	const char *why = NULL;
 	char	   *currency = json_get_text(&params->root, "currency");
-	int64		amount;
+	char	   *text = params_scalar_text(v);
+	char	   *end = NULL;
+	int64		amount = 0;
 
-	if (!json_value_int64(v, &amount))
+	/* As it will be sent: 10.00 is no whole number to Stripe, "10" is one. */
+	errno = 0;
+	if (text != NULL)
+		amount = strtoi64(text, &end, 10);
+	if (text == NULL || errno != 0 || end == text || *end != '\0')
 		refuse(arg, "An amount is a whole number of the currency's smallest unit.",
 			   "Pass 2500 for 25.00 dollars, and 2500 for 2500 yen.");
 	if (money_check_amount(amount, currency ? currency : MOST_DIGITS, &why) != MONEY_OK)

@@ -57,7 +57,8 @@ typedef struct Transfer
 	size_t		header_bytes;
 	bool		too_large;
 	bool		added;			/* easy is in the multi handle */
-	bool		idle;			/* a connection was kept open by the last one */
+	int			sends;			/* times libcurl sent it: a kept connection may
+								 * turn out to be dead, and then it does so again */
 	bool		sent;			/* bytes of this attempt left the machine */
 	bool		open;			/* an attempt may have had effect, unanswered */
 	char		ca_file[MAXPGPATH]; /* what easy was set to */
@@ -146,6 +147,14 @@ take_body(char *data, size_t size, size_t n, void *userp)
 	t->body_len += len;
 	t->body[t->body_len] = '\0';
 	return len;
+}
+
+/* A connection is there, new or kept, and the request goes out on it. */
+static int
+note_send(void *userp, char *ip, char *own_ip, int port, int own_port)
+{
+	((Transfer *) userp)->sends++;
+	return CURL_PREREQFUNC_OK;
 }
 
 /*
@@ -240,6 +249,8 @@ open_easy(void)
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, note_send);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, &transfer);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.error);
 	return easy;
 }
@@ -294,13 +305,17 @@ end_transfer(bool discard)
 /*
  * The easy handle for a request.  There is no way back to the system's
  * authorities once others were set, so a change of ca_file takes a new one.
+ * A handle that had to send twice is not kept either: it counts how often it
+ * did so in all its life, and gives up after the fifth.  The connection is the
+ * multi handle's and stays.
  */
 static CURL *
 easy_for(const HttpRequest *req)
 {
 	const char *ca_file = req->ca_file ? req->ca_file : "";
 
-	if (transfer.easy != NULL && strcmp(transfer.ca_file, ca_file) != 0)
+	if (transfer.easy != NULL &&
+		(transfer.sends > 1 || strcmp(transfer.ca_file, ca_file) != 0))
 		end_transfer(true);
 	if (transfer.easy == NULL)
 	{
@@ -327,6 +342,7 @@ begin_transfer(const HttpRequest *req, int timeout_ms)
 	transfer.body_limit = req->max_response;
 	transfer.header_bytes = 0;
 	transfer.too_large = false;
+	transfer.sends = 0;
 	transfer.error[0] = '\0';
 
 	line = psprintf("Authorization: Bearer %s", req->bearer);
@@ -418,21 +434,6 @@ run_transfer(void)
 	}
 }
 
-/*
- * libcurl sends a request again by itself if a kept connection turns out to be
- * closed, which shows as a new connection where there was an idle one.
- */
-static bool
-was_resent(void)
-{
-	long		connects = 0;
-	bool		had_idle = transfer.idle;
-
-	transfer.idle = false;
-	curl_easy_getinfo(transfer.easy, CURLINFO_NUM_CONNECTS, &connects);
-	return had_idle && transfer.sent && connects > 0;
-}
-
 /* A large answer's buffer is not kept for the life of the backend. */
 static void
 trim_body(void)
@@ -473,7 +474,7 @@ http_attempt(const HttpRequest *req, int timeout_ms, HttpResponse *res)
 	}
 	PG_END_TRY();
 
-	res->resent = was_resent();
+	res->sends = transfer.sends;
 	res->duration_ms = wait_clock() - start;
 	res->body = transfer.body_len > 0 ? transfer.body : "";
 	res->body_len = transfer.body_len;
@@ -483,7 +484,6 @@ http_attempt(const HttpRequest *req, int timeout_ms, HttpResponse *res)
 		res->failure = HTTP_TOO_LARGE;
 		res->reason = "the answer is larger than allowed";
 	}
-	transfer.idle = res->failure == HTTP_ANSWERED;
 	end_transfer(res->failure != HTTP_ANSWERED);
 }
 

@@ -30,8 +30,9 @@ typedef enum HttpFailure
 	HTTP_ANSWERED = 0,			/* there is one, whatever its status */
 	HTTP_NOT_CONNECTED,
 	HTTP_CERTIFICATE,			/* the other side could not prove who it is */
-	HTTP_LOST,					/* connection broke, or the answer was cut */
+	HTTP_LOST,					/* connection broke */
 	HTTP_TIMED_OUT,
+	HTTP_TRUNCATED,				/* the answer ended before its time */
 	HTTP_TOO_LARGE,				/* answer over max_response */
 	HTTP_BAD_CONTENT,			/* answer that could not be decoded */
 	HTTP_LOCAL					/* memory, certificate file and the like */
@@ -45,10 +46,12 @@ typedef struct HttpResponse
 {
 	HttpFailure failure;
 	const char *reason;			/* of the failure, a clause without full stop */
-	bool		resent;			/* libcurl sent it twice, over a new connection */
+	int			sends;			/* times it went out: again if a kept connection
+								 * turned out to be dead */
 	bool		reset;			/* the other side closed without an answer */
 	double		duration_ms;
-	int			status;			/* this and the rest: of an answer */
+	int			status;			/* 0 if there was no head of an answer; so the
+								 * rest */
 	const char *body;
 	size_t		body_len;
 	const char *request_id;		/* NULL if absent; so the next three */

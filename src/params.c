@@ -66,16 +66,17 @@ find_member(Member *parent, const char *key, int keylen, bool make)
 
 	while (*link != NULL)
 	{
-		if (++members > MAX_MEMBERS)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("an object in the parameters has more than %d members", MAX_MEMBERS)));
+		members++;
 		if ((*link)->keylen == keylen && memcmp((*link)->key, key, keylen) == 0)
 			return *link;
 		link = &(*link)->next;
 	}
 	if (!make)
 		return NULL;
+	if (members >= MAX_MEMBERS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("an object in the parameters has more than %d members", MAX_MEMBERS)));
 	*link = palloc0(sizeof(Member));
 	(*link)->key = pnstrdup(key, keylen);
 	(*link)->keylen = keylen;

@@ -30,13 +30,23 @@ describe_attempt(const HttpRequest *req, const RequestResult *result, int limite
 	in->max_retries = req->max_retries;
 	in->got_response = res->failure == HTTP_ANSWERED;
 	in->certificate_failure = res->failure == HTTP_CERTIFICATE;
-	in->connection_reset = res->reset && !res->resent;
+	in->connection_reset = res->reset;
 	in->status = res->status;
 	in->should_retry = in->got_response ? res->should_retry : -1;
 	in->limiter = res->limited_reason != NULL;
 	in->retry_after_s = res->retry_after ? retry_parse_after(res->retry_after) : -1;
 	in->random01 = pg_prng_double(&pg_global_prng_state);
 	in->remaining_s = (deadline - wait_clock()) / 1000.0;
+}
+
+/*
+ * Failures that trying again cannot mend: the same answer would be as large,
+ * and what this machine lacks does not come by waiting.
+ */
+static bool
+is_lasting(HttpFailure failure)
+{
+	return failure == HTTP_TOO_LARGE || failure == HTTP_LOCAL;
 }
 
 /*
@@ -60,11 +70,11 @@ request_send(const HttpRequest *req, RequestResult *result)
 		bool		stop;
 
 		http_attempt(req, Max((int) (deadline - wait_clock()), 1), res);
-		result->attempts += res->resent ? 2 : 1;
+		result->attempts += Max(res->sends, 1);
 		result->open = http_unanswered();
 
 		describe_attempt(req, result, limited, deadline, &in);
-		stop = retry_decide(&in, &pause_s) == RETRY_STOP;
+		stop = is_lasting(res->failure) || retry_decide(&in, &pause_s) == RETRY_STOP;
 		if (res->failure == HTTP_ANSWERED && (stop || res->status < 500))
 			http_settle();
 		if (stop)
