@@ -291,7 +291,8 @@ load_credentials(CachedAccount *entry, Datum *args)
 		{
 			if (entry->nwebhook == ACCOUNT_MAX_WEBHOOK_SECRETS)
 				continue;
-			entry->webhook_expires[entry->nwebhook] = isnull ? DT_NOEND : DatumGetTimestampTz(expires);
+			entry->webhook_expires[entry->nwebhook] =
+				isnull ? DT_NOEND : DatumGetTimestampTz(expires);
 			into = &entry->webhook[entry->nwebhook++];
 		}
 		open_sealed(&entry->account, purpose, sealed, key_id, into);

@@ -113,7 +113,9 @@ check_order_type(const char *arg, const char *value)
 static void
 check_metadata_member(const char *arg, const JsonbValue *key, const JsonbValue *v)
 {
-	if (key->val.string.len == 0 || pg_mbstrlen_with_len(key->val.string.val, key->val.string.len) > METADATA_MAX_KEY_LENGTH)
+	int			nchars = pg_mbstrlen_with_len(key->val.string.val, key->val.string.len);
+
+	if (nchars == 0 || nchars > METADATA_MAX_KEY_LENGTH)
 		refuse(arg, psprintf("A key has 1 to %d characters.", METADATA_MAX_KEY_LENGTH), NULL);
 	for (int i = 0; i < key->val.string.len; i++)
 		if (key->val.string.val[i] == '[' || key->val.string.val[i] == ']')

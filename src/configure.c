@@ -69,7 +69,8 @@ static StorePlan upsert_account = {
 		   " RETURNING pg_catalog.to_jsonb(a) - 'livemode' ||"
 		   " pg_catalog.jsonb_build_object('mode', CASE WHEN a.livemode THEN 'live' ELSE 'test' END)",
 	.nargs = NUM_CONFIGURE_ARGS,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, INT4OID, INTERVALOID, TEXTOID}};
+	.argtypes = {TEXTOID, BOOLOID, TEXTOID, TEXTOID, TEXTOID,
+				 TEXTARRAYOID, INT4OID, INTERVALOID, TEXTOID}};
 
 static void
 refuse(const char *arg, const char *why)

@@ -108,7 +108,8 @@ seal_credential(const char *account, bool livemode, const char *purpose,
 	SET_VARSIZE(sealed, VARHDRSZ + len + SEAL_OVERHEAD);
 	account_master_key(NULL, key);
 	seal_key_id(key, key_id);
-	seal_close(key, account_bound(account, livemode, purpose), text, len, (uint8 *) VARDATA(sealed));
+	seal_close(key, account_bound(account, livemode, purpose), text, len,
+			   (uint8 *) VARDATA(sealed));
 	seal_wipe(key, sizeof(key));
 	return sealed;
 }
@@ -178,13 +179,15 @@ target_mode(const char *account, const char *mode)
 Datum
 stripe_set_credentials(PG_FUNCTION_ARGS)
 {
-	const char *account = PG_ARGISNULL(0) ? settings_account : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	const char *account = settings_account;
 	bool		livemode;
 	CompatJsonbState st = {0};
 	Jsonb	   *result;
 	int			nset = 0;
 
 	scrub_current_statement();
+	if (!PG_ARGISNULL(0))
+		account = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	grants_require(account, ACCESS_ADMIN);
 	livemode = target_mode(account, PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
 
@@ -199,7 +202,8 @@ stripe_set_credentials(PG_FUNCTION_ARGS)
 			continue;
 		value = text_to_cstring(PG_GETARG_TEXT_PP(FIRST_KEY_ARG + i));
 		check_credential(purposes[i].purpose, purposes[i].kind, value, livemode);
-		store_credential(account, livemode, i, value, PG_GETARG_DATUM(OVERLAP_ARG), PG_ARGISNULL(OVERLAP_ARG));
+		store_credential(account, livemode, i, value, PG_GETARG_DATUM(OVERLAP_ARG),
+						 PG_ARGISNULL(OVERLAP_ARG));
 		json_put_text(&st, purposes[i].purpose, pstrdup(value + strlen(value) - 4));
 		seal_wipe(value, strlen(value));
 		nset++;
@@ -279,13 +283,16 @@ stripe_reseal(PG_FUNCTION_ARGS)
 	{
 		Datum		args[6];
 		bool		isnull;
-		char	   *key_id = TextDatumGetCString(SPI_getbinval(rows->vals[i], rows->tupdesc, 5, &isnull));
+		char	   *key_id;
+		bytea	   *sealed;
 
+		key_id = TextDatumGetCString(SPI_getbinval(rows->vals[i], rows->tupdesc, 5, &isnull));
+		sealed = DatumGetByteaPP(SPI_getbinval(rows->vals[i], rows->tupdesc, 6, &isnull));
 		for (int a = 0; a < 4; a++)
 			args[a] = SPI_getbinval(rows->vals[i], rows->tupdesc, a + 1, &isnull);
 		if (strcmp(key_id, current) == 0)
 			continue;
-		reseal_row(args, key_id, DatumGetByteaPP(SPI_getbinval(rows->vals[i], rows->tupdesc, 6, &isnull)));
+		reseal_row(args, key_id, sealed);
 		moved++;
 	}
 	store_end(&scope);

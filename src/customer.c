@@ -53,10 +53,11 @@ static void
 lock_member(const Account *account, const char *member_id)
 {
 	char	   *name = psprintf("%s %d %s", account->name, account->livemode, member_id);
+	uint32		hash = hash_bytes((unsigned char *) name, strlen(name));
 
 	(void) DirectFunctionCall2(pg_advisory_xact_lock_int4,
 							   Int32GetDatum(ADVISORY_CLASS),
-							   Int32GetDatum((int32) hash_bytes((unsigned char *) name, strlen(name))));
+							   Int32GetDatum((int32) hash));
 }
 
 static void
@@ -147,7 +148,12 @@ is_already(JsonbValue *have, JsonbValue *want)
 	char	   *had = params_scalar_text(have);
 
 	if (want->type == jbvBinary && have->type == jbvBinary)
-		return JsonContainerIsObject(want->val.binary.data) ? has_all(have->val.binary.data, want->val.binary.data) : compareJsonbContainers(have->val.binary.data, want->val.binary.data) == 0;
+	{
+		JsonbContainer *h = have->val.binary.data;
+		JsonbContainer *w = want->val.binary.data;
+
+		return JsonContainerIsObject(w) ? has_all(h, w) : compareJsonbContainers(h, w) == 0;
+	}
 	if (wanted == NULL)
 		return false;
 	return had ? strcmp(had, wanted) == 0 : wanted[0] == '\0' && have->type == jbvNull;

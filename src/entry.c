@@ -129,9 +129,10 @@ stripe_last_error(PG_FUNCTION_ARGS)
 Datum
 stripe_endpoint_path(PG_FUNCTION_ARGS)
 {
+	char	   *value = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
+
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(bind_path(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-											   text_to_cstring(PG_GETARG_TEXT_PP(1)),
-											   PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)))));
+											   text_to_cstring(PG_GETARG_TEXT_PP(1)), value)));
 }

@@ -166,8 +166,11 @@ json_from_value(JsonbValue *v)
 		JsonbValue	part;
 
 		while ((tok = JsonbIteratorNext(&it, &part, false)) != WJB_DONE)
-			compat_push_jsonb(&st, tok,
-							  (tok == WJB_KEY || tok == WJB_VALUE || tok == WJB_ELEM) ? &part : NULL);
+		{
+			bool		leaf = tok == WJB_KEY || tok == WJB_VALUE || tok == WJB_ELEM;
+
+			compat_push_jsonb(&st, tok, leaf ? &part : NULL);
+		}
 		return json_finish(&st);
 	}
 	return JsonbValueToJsonb(v);

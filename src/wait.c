@@ -11,9 +11,9 @@
  * A WaitEventSet has no call to remove a socket, and the library that owns
  * the sockets changes its mind from within callbacks in which nothing of
  * PostgreSQL may run.  Hence two steps: wait_note_socket() writes an array,
- * wait_for() rebuilds the set if it was made from another
- * array, or if a socket was opened or closed since, whose number tells nothing.  The set belongs to the
- * backend, not to a transaction: an error leaves it valid.
+ * wait_for() makes the set anew if it was made from another array, or if a
+ * socket was opened or closed since, whose number tells nothing.  The set
+ * belongs to the backend, not to a transaction: an error leaves it valid.
  *
  * This file knows nothing of HTTP.
  *

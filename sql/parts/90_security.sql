@@ -109,10 +109,11 @@ BEGIN
 		  FROM pg_extension e
 		  JOIN pg_namespace n ON n.nspname = 'stripe' OR n.oid = e.extnamespace
 		 WHERE e.extname = 'memberpulse_stripe'
+		   AND (n.nspname = 'stripe' OR NOT has_schema_privilege(role, n.oid, 'USAGE'))
 	LOOP
 		IF rank >= what.needed THEN
 			EXECUTE format('GRANT %s ON %s TO %s', what.privilege, what.object, rolename);
-		ELSIF what.privilege <> 'USAGE' OR what.object = 'SCHEMA stripe' THEN
+		ELSIF what.object = 'SCHEMA stripe' OR what.privilege <> 'USAGE' THEN
 			EXECUTE format('REVOKE %s ON %s FROM %s', what.privilege, what.object, rolename);
 		END IF;
 	END LOOP;
@@ -147,13 +148,14 @@ DECLARE
 	t record;
 BEGIN
 	FOR t IN
-		SELECT c.oid, c.relname
+		SELECT c.relname,
+			   EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'own_account') AS has_policy
 		  FROM pg_class c
 		  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'account' AND NOT a.attisdropped
 		 WHERE c.relnamespace = 'stripe'::regnamespace AND c.relkind IN ('r', 'p')
 	LOOP
 		EXECUTE format('ALTER TABLE stripe.%I ENABLE ROW LEVEL SECURITY', t.relname);
-		IF NOT EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = t.oid AND p.polname = 'own_account') THEN
+		IF NOT t.has_policy THEN
 			EXECUTE format('CREATE POLICY own_account ON stripe.%I USING (stripe.may_read(account))', t.relname);
 		END IF;
 	END LOOP;
