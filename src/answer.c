@@ -33,8 +33,16 @@ timed_out_while(CURL *easy, bool sent)
 	for (int i = sent ? 3 : 0; i < (int) lengthof(steps); i++)
 	{
 		curl_off_t	us = 0;
+		long		port = 0;
 
 		curl_easy_getinfo(easy, steps[i].info, &us);
+
+		/* The time of connecting is noted after TLS; the port is at once. */
+		if (us == 0 && steps[i].info == CURLINFO_CONNECT_TIME_T)
+		{
+			curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &port);
+			us = port;
+		}
 		if (us == 0)
 			return steps[i].reason;
 	}

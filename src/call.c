@@ -28,6 +28,7 @@
 #include "audit.h"
 #include "call.h"
 #include "check.h"
+#include "holds.h"
 #include "home.h"
 #include "json.h"
 #include "params.h"
@@ -299,6 +300,8 @@ mirror_answer(const Account *account, const RequestResult *res, const CallAnswer
 	source.livemode = account->livemode;
 	source.as_of = answer_moment(res);
 	source.event_id = NULL;
+	if (answer->ok && holds_object(account->name, account->livemode, &answer->body->root))
+		return;
 
 	store_begin(&scope);
 	if (answer->ok)

@@ -58,6 +58,15 @@
 #define COMPAT_NORETURN pg_attribute_noreturn()
 #endif
 
+/* 18 lets an index scan be instrumented. */
+#if PG_VERSION_NUM >= 180000
+#define compat_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan((heap), (index), (snapshot), NULL, (nkeys), 0)
+#else
+#define compat_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan((heap), (index), (snapshot), (nkeys), 0)
+#endif
+
 /* All settings, as an array. */
 #if PG_VERSION_NUM >= 160000
 #define compat_guc_variables(vars, n) ((vars) = get_guc_variables(&(n)))

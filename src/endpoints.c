@@ -33,7 +33,7 @@ static const Endpoint endpoints[] = {
 	{"stripe_confirm_intent", "POST", "/v1/payment_intents/{id}/confirm", ENDPOINT_CHARGE, {{"id", NULL, "pi_"}}},
 	{"stripe_capture_intent", "POST", "/v1/payment_intents/{id}/capture", ENDPOINT_CHARGE, {{"id", NULL, "pi_"}, {"amount", "amount_to_capture", NULL}}},
 	{"stripe_cancel_intent", "POST", "/v1/payment_intents/{id}/cancel", ENDPOINT_CHARGE, {{"id", NULL, "pi_"}, {"reason", "cancellation_reason", NULL}}},
-	{"stripe_get_payment", "GET", "/v1/payment_intents/{id}", ENDPOINT_CHARGE, {{"id", NULL, "pi_"}}},
+	{"stripe_get_payment", "GET", "/v1/payment_intents/{id}", 0, {{"id", NULL, "pi_"}}},
 
 	/* refunds */
 	{"stripe_refund", "POST", "/v1/refunds", ENDPOINT_ADMIN, {{"payment", "payment_intent", "pi_"}, {"payment", "charge", "ch_ py_"}}},
