@@ -33,6 +33,7 @@ typedef struct WatchedSocket
 {
 	int			fd;
 	int			interest;
+	int			position;		/* in the set */
 } WatchedSocket;
 
 static WatchedSocket watched[WAIT_MAX_SOCKETS];
@@ -80,16 +81,16 @@ wait_socket_changed(void)
 	nin_set = -1;
 }
 
-static bool
-set_is_current(void)
+static uint32
+wanted_events(const WatchedSocket *w)
 {
-	return wait_set != NULL && nin_set == nwatched &&
-		memcmp(in_set, watched, sizeof(WatchedSocket) * nwatched) == 0;
+	return ((w->interest & WAIT_READABLE) ? WL_SOCKET_READABLE : 0) |
+		((w->interest & WAIT_WRITEABLE) ? WL_SOCKET_WRITEABLE : 0);
 }
 
 /*
- * Makes the set match the array.  The old set is freed first and the new one
- * is reachable from the start, so that an error half way leaks nothing.
+ * Makes a new set.  The old one is freed first and the new one is reachable
+ * from the start, so that an error half way leaks nothing.
  */
 static void
 rebuild_set(void)
@@ -106,11 +107,32 @@ rebuild_set(void)
 	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	for (int i = 0; i < nwatched; i++)
-		AddWaitEventToSet(wait_set,
-						  ((watched[i].interest & WAIT_READABLE) ? WL_SOCKET_READABLE : 0) |
-							  ((watched[i].interest & WAIT_WRITEABLE) ? WL_SOCKET_WRITEABLE : 0),
-						  watched[i].fd, NULL, NULL);
-	memcpy(in_set, watched, sizeof(WatchedSocket) * nwatched);
+		in_set[i].position = AddWaitEventToSet(wait_set, wanted_events(&watched[i]),
+											   watched[i].fd, NULL, NULL);
+}
+
+/*
+ * Brings the set in line with the array: as it is, if it is the same; with
+ * other events, if the sockets are; else anew.
+ */
+static void
+update_set(void)
+{
+	bool		same_sockets = wait_set != NULL && nin_set == nwatched;
+
+	for (int i = 0; i < nwatched && same_sockets; i++)
+		same_sockets = in_set[i].fd == watched[i].fd;
+	if (!same_sockets)
+		rebuild_set();
+	else
+		for (int i = 0; i < nwatched; i++)
+			if (in_set[i].interest != watched[i].interest)
+				ModifyWaitEvent(wait_set, in_set[i].position, wanted_events(&watched[i]), NULL);
+	for (int i = 0; i < nwatched; i++)
+	{
+		in_set[i].fd = watched[i].fd;
+		in_set[i].interest = watched[i].interest;
+	}
 	nin_set = nwatched;
 }
 
@@ -123,8 +145,7 @@ wait_for(long timeout_ms, WaitReady *ready, int nready)
 
 	if (wait_event == 0)
 		wait_event = compat_wait_event_new("MemberpulseStripeRequest");
-	if (!set_is_current())
-		rebuild_set();
+	update_set();
 
 	nevents = WaitEventSetWait(wait_set, timeout_ms, events,
 							   Min(nready, WAIT_MAX_SOCKETS) + 1, wait_event);
