@@ -20,10 +20,13 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -47,6 +50,7 @@ typedef struct CachedAccount
 	uint64		generation;		/* of the tables, when it was read */
 	TimestampTz configured_at;	/* PgReloadTime then */
 	bool		known;			/* has a row, or is the default */
+	bool		opened;			/* the keys below have been read */
 	Secret		secret_key;
 	int			nwebhook;
 	Secret		webhook[ACCOUNT_MAX_WEBHOOK_SECRETS];
@@ -154,12 +158,9 @@ read_master_key(const char *setting, const char *path, uint8 *key)
 	PG_END_TRY();
 }
 
-/*
- * While keys are being resealed, rows of two master keys exist side by side;
- * the row says which one sealed it.
- */
-void
-account_master_key(const char *key_id, uint8 *key)
+/* Looks for the key in the files that the settings name now. */
+static bool
+find_master_key(const char *key_id, uint8 *key)
 {
 	const struct
 	{
@@ -170,11 +171,6 @@ account_master_key(const char *key_id, uint8 *key)
 		{"old_master_key_file", settings_old_master_key_file},
 	};
 
-	if (files[0].path[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_STRIPE_NOT_CONFIGURED),
-				 errmsg("no master key file is configured"),
-				 errhint("Make one with \"openssl rand -out FILE 32\", readable by the server's user only, and name it with \"memberpulse_stripe.master_key_file\".")));
 	for (int i = 0; i < (int) lengthof(files); i++)
 	{
 		char		id[SEAL_KEY_ID_SIZE];
@@ -184,8 +180,34 @@ account_master_key(const char *key_id, uint8 *key)
 		read_master_key(files[i].setting, files[i].path, key);
 		seal_key_id(key, id);
 		if (key_id == NULL || strcmp(id, key_id) == 0)
-			return;
+			return true;
 		seal_wipe(key, SEAL_KEY_BYTES);
+	}
+	return false;
+}
+
+/*
+ * While keys are being resealed, rows of two master keys exist side by side;
+ * the row says which one sealed it.  A row may be newer than the settings as
+ * this backend knows them: a reload waits for the end of the client's
+ * statement, and a commit does not.
+ */
+void
+account_master_key(const char *key_id, uint8 *key)
+{
+	if (settings_master_key_file[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_STRIPE_NOT_CONFIGURED),
+				 errmsg("no master key file is configured"),
+				 errhint("Make one with \"openssl rand -out FILE 32\", readable by the server's user only, and name it with \"memberpulse_stripe.master_key_file\".")));
+	if (find_master_key(key_id, key))
+		return;
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+		if (find_master_key(key_id, key))
+			return;
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_STRIPE_NOT_CONFIGURED),
@@ -311,9 +333,6 @@ load_configured(CachedAccount *entry)
 	const Secret *key = configured_key(KEY_SECRET);
 	const Secret *webhook = configured_key(KEY_WEBHOOK);
 
-	if (!entry->known && livemode >= 0)
-		entry->account.livemode = livemode == 1;
-	entry->known = true;
 	if (entry->secret_key.len == 0 && key != NULL && entry->account.livemode == (livemode == 1))
 		entry->secret_key = *key;
 	if (entry->nwebhook == 0 && webhook != NULL &&
@@ -326,27 +345,62 @@ load_configured(CachedAccount *entry)
 }
 
 static void
+forget_keys(CachedAccount *entry)
+{
+	secret_clear(&entry->secret_key);
+	for (int i = 0; i < ACCOUNT_MAX_WEBHOOK_SECRETS; i++)
+		secret_clear(&entry->webhook[i]);
+	entry->nwebhook = 0;
+	entry->opened = false;
+}
+
+/*
+ * The account "default" exists without a row, in the mode of the configured
+ * key, if there is one.
+ */
+static void
 load_account(CachedAccount *entry)
 {
 	StoreScope	scope;
 	Datum		args[2];
 
 	entry->generation = 0;
-	secret_clear(&entry->secret_key);
-	for (int i = 0; i < ACCOUNT_MAX_WEBHOOK_SECRETS; i++)
-		secret_clear(&entry->webhook[i]);
-	entry->nwebhook = 0;
+	forget_keys(entry);
 	entry->account.livemode = false;
 
 	store_begin(&scope);
 	args[0] = CStringGetTextDatum(entry->account.name);
 	load_settings(entry, args);
+	store_end(&scope);
+	if (!entry->known && strcmp(entry->account.name, DEFAULT_ACCOUNT) == 0)
+	{
+		entry->account.livemode = configured_livemode() == 1;
+		entry->known = true;
+	}
+	entry->configured_at = PgReloadTime;
+	entry->generation = generation;
+}
+
+/*
+ * Opens the keys at their first use.  Whoever only asks for settings, or reads
+ * tables, does not depend on the master key.
+ */
+static void
+open_keys(CachedAccount *entry)
+{
+	StoreScope	scope;
+	Datum		args[2];
+
+	if (entry->opened)
+		return;
+	forget_keys(entry);
+	store_begin(&scope);
+	args[0] = CStringGetTextDatum(entry->account.name);
 	load_credentials(entry, args);
 	store_end(&scope);
 	if (strcmp(entry->account.name, DEFAULT_ACCOUNT) == 0)
 		load_configured(entry);
-	entry->configured_at = PgReloadTime;
-	entry->generation = generation;
+	entry->opened = true;
 }
 
 /* Any change of the tables makes every entry out of date. */
@@ -368,6 +422,7 @@ find_entry(const char *name)
 
 	if (cache == NULL)
 		make_cache();
+	AcceptInvalidationMessages();
 	follow_changes();
 	entry = hash_search(cache, name, HASH_ENTER, &found);
 	if (!found)
@@ -401,7 +456,7 @@ account_lookup(const char *name, AccessLevel level)
 	return &entry->account;
 }
 
-/* The entry of an account that account_lookup() returned. */
+/* The entry of an account that account_lookup() returned, its keys opened. */
 static CachedAccount *
 entry_of(const Account *account)
 {
@@ -412,6 +467,7 @@ entry_of(const Account *account)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("account \"%s\" was changed in the meantime", account->name),
 				 errhint("Call again.")));
+	open_keys(entry);
 	return entry;
 }
 

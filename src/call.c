@@ -187,7 +187,9 @@ explain_bad_answer(const Call *call, const RequestResult *res, const char *why, 
 	e->outcome_unknown = !is_get(call);
 	e->detail = psprintf("Stripe answered with HTTP status %d, but %s%s%s.", res->last.status, why,
 						 e->request_id ? ": request " : "", e->request_id ? e->request_id : "");
-	if (is_get(call))
+	if (res->last.failure == HTTP_TOO_LARGE)
+		e->hint = "Ask for fewer objects, or raise \"memberpulse_stripe.max_response_size\".";
+	else if (is_get(call))
 		e->hint = "Call again; if it happens again, something between this server and Stripe changes answers.";
 	else
 		e->hint = psprintf("Repeat the call with idempotency_key => '%s': Stripe then answers what became of it.",

@@ -18,7 +18,9 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 #include "account.h"
 #include "audit.h"
@@ -34,6 +36,9 @@ COMPAT_FUNCTION(stripe_grant);
 COMPAT_FUNCTION(stripe_revoke);
 COMPAT_FUNCTION(stripe_adopt);
 COMPAT_FUNCTION(stripe_forget_cached);
+
+#define MAX_SLACK_DAYS 30
+#define ALPHANUMERIC "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 /* Arguments of stripe_configure, in the order of its declaration. */
 enum
@@ -131,6 +136,17 @@ check_methods(ArrayType *array)
 	}
 }
 
+static void
+check_slack(Interval *slack)
+{
+	Interval	none = {0};
+	Interval	most = {.day = MAX_SLACK_DAYS};
+
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, IntervalPGetDatum(slack), IntervalPGetDatum(&none))) ||
+		DatumGetBool(DirectFunctionCall2(interval_gt, IntervalPGetDatum(slack), IntervalPGetDatum(&most))))
+		refuse("renewal_slack", "The slack is 0 to 30 days.");
+}
+
 /* What the table's constraints would refuse, in better words. */
 static void
 check_configure_args(FunctionCallInfo fcinfo)
@@ -153,8 +169,13 @@ check_configure_args(FunctionCallInfo fcinfo)
 	if (!PG_ARGISNULL(ARG_GRACE_DAYS) &&
 		(PG_GETARG_INT32(ARG_GRACE_DAYS) < 0 || PG_GETARG_INT32(ARG_GRACE_DAYS) > 30))
 		refuse("grace_days", "Grace lasts 0 to 30 days.");
-	if (connected != NULL && connected[0] != '\0' && strncmp(connected, "acct_", 5) != 0)
-		refuse("connected_account", "The id of a connected account begins with \"acct_\".");
+	if (connected != NULL && connected[0] != '\0' &&
+		(strncmp(connected, "acct_", 5) != 0 || connected[5] == '\0' ||
+		 strlen(connected) > SECRET_MAX_LENGTH ||
+		 connected[5 + strspn(connected + 5, ALPHANUMERIC)] != '\0'))
+		refuse("connected_account", "The id of a connected account is \"acct_\" with letters and digits.");
+	if (!PG_ARGISNULL(ARG_RENEWAL_SLACK))
+		check_slack(PG_GETARG_INTERVAL_P(ARG_RENEWAL_SLACK));
 }
 
 /* stripe_configure(account, mode, currency, ...) */

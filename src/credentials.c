@@ -188,6 +188,11 @@ stripe_set_credentials(PG_FUNCTION_ARGS)
 	scrub_current_statement();
 	if (!PG_ARGISNULL(0))
 		account = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	if (account[0] == '\0' || strlen(account) >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for argument \"account\""),
+				 errdetail("An account name has 1 to %d bytes.", NAMEDATALEN - 1)));
 	grants_require(account, ACCESS_ADMIN);
 	livemode = target_mode(account, PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
 

@@ -33,6 +33,9 @@ static const struct
 	{"cad", "acss_debit"},
 };
 
+/* Currencies of bank transfers, which Stripe calls customer_balance. */
+static const char *const transfer_currencies[] = {"eur", "gbp", "jpy", "mxn", "usd"};
+
 /* Parameters with which a caller chooses payment methods. */
 static const char *const method_params[] = {
 	"payment_method_types", "allowed_payment_method_types", "excluded_payment_method_types",
@@ -60,7 +63,9 @@ allowed_types(const Account *account, const char *currency)
 	if (account->payment_methods & (METHOD_CARD | METHOD_APPLE_PAY | METHOD_GOOGLE_PAY))
 		push_type(&st, "card");
 	if (account->payment_methods & METHOD_BANK_TRANSFER)
-		push_type(&st, "customer_balance");
+		for (int i = 0; i < (int) lengthof(transfer_currencies); i++)
+			if (pg_strcasecmp(transfer_currencies[i], currency) == 0)
+				push_type(&st, "customer_balance");
 	if (account->payment_methods & METHOD_DEBIT)
 		for (int i = 0; i < (int) lengthof(debit_types); i++)
 			if (pg_strcasecmp(debit_types[i].currency, currency) == 0)

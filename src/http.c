@@ -57,6 +57,7 @@ typedef struct Transfer
 	size_t		header_bytes;
 	bool		too_large;
 	bool		added;			/* easy is in the multi handle */
+	bool		spent;			/* easy is not to be used again */
 	int			sends;			/* times libcurl sent it: a kept connection may
 								 * turn out to be dead, and then it does so again */
 	bool		sent;			/* bytes of this attempt left the machine */
@@ -305,9 +306,9 @@ end_transfer(bool discard)
 /*
  * The easy handle for a request.  There is no way back to the system's
  * authorities once others were set, so a change of ca_file takes a new one.
- * A handle that had to send twice is not kept either: it counts how often it
- * did so in all its life, and gives up after the fifth.  The connection is the
- * multi handle's and stays.
+ * A handle that failed is not used again either, nor one that had to send
+ * twice: it counts how often it did so in all its life, and gives up after the
+ * fifth.  A connection that is sound is the multi handle's and stays.
  */
 static CURL *
 easy_for(const HttpRequest *req)
@@ -315,11 +316,12 @@ easy_for(const HttpRequest *req)
 	const char *ca_file = req->ca_file ? req->ca_file : "";
 
 	if (transfer.easy != NULL &&
-		(transfer.sends > 1 || strcmp(transfer.ca_file, ca_file) != 0))
+		(transfer.spent || strcmp(transfer.ca_file, ca_file) != 0))
 		end_transfer(true);
 	if (transfer.easy == NULL)
 	{
 		transfer.easy = open_easy();
+		transfer.spent = false;
 		strlcpy(transfer.ca_file, ca_file, sizeof(transfer.ca_file));
 		if (ca_file[0] != '\0')
 		{
@@ -484,7 +486,10 @@ http_attempt(const HttpRequest *req, int timeout_ms, HttpResponse *res)
 		res->failure = HTTP_TOO_LARGE;
 		res->reason = "the answer is larger than allowed";
 	}
-	end_transfer(res->failure != HTTP_ANSWERED);
+
+	/* The strings in "res" are the handle's, so it stays until the next one. */
+	transfer.spent = res->failure != HTTP_ANSWERED || transfer.sends > 1;
+	end_transfer(false);
 }
 
 bool

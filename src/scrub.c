@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scrub.c
- *	  Keeps keys out of the server log and out of pg_stat_activity.
+ *	  Keeps keys out of the server log, pg_stat_activity and the like.
  *
  * A key that is written into a statement passes through places this extension
  * does not own.  The log hook masks whatever looks like a key of Stripe's in
@@ -20,12 +20,14 @@
 
 #include "miscadmin.h"
 #include "tcop/tcopprot.h"
+#include "tcop/utility.h"
 #include "utils/backend_status.h"
 #include "utils/elog.h"
 
 #include "scrub.h"
 
 static emit_log_hook_type previous_emit_log_hook = NULL;
+static ProcessUtility_hook_type previous_utility_hook = NULL;
 
 static const char *const key_beginnings[] = {
 	"sk_test_", "sk_live_", "rk_test_", "rk_live_", "whsec_"};
@@ -88,6 +90,37 @@ has_key(const char *text)
 	return false;
 }
 
+/* Shows the running statement without its keys in pg_stat_activity. */
+static void
+mask_activity(void)
+{
+	static char masked[8192];
+
+	strlcpy(masked, debug_query_string, sizeof(masked));
+	mask_keys(masked);
+	pgstat_report_activity(STATE_RUNNING, masked);
+}
+
+/*
+ * A utility statement, such as DO, is kept by pg_stat_statements as it was
+ * written.  It gets to see a copy, as long as the original, if this library
+ * comes after it in shared_preload_libraries.
+ */
+static void
+scrub_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+			  ProcessUtilityContext context, ParamListInfo params,
+			  QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
+{
+	if (has_key(query))
+	{
+		char	   *masked = pstrdup(query);
+
+		mask_keys(masked);
+		query = masked;
+	}
+	(previous_utility_hook ? previous_utility_hook : standard_ProcessUtility)(pstmt, query, read_only_tree, context, params, environment, dest, qc);
+}
+
 /* The texts of an ErrorData are its own copies; the statement's is not. */
 static void
 scrub_log(ErrorData *edata)
@@ -100,7 +133,11 @@ scrub_log(ErrorData *edata)
 	mask_keys(edata->backtrace);
 	mask_keys(edata->internalquery);
 	if (has_key(debug_query_string))
+	{
 		edata->hide_stmt = true;
+		if (edata->elevel >= ERROR)
+			mask_activity();
+	}
 	if (previous_emit_log_hook)
 		previous_emit_log_hook(edata);
 }
@@ -110,20 +147,18 @@ scrub_install(void)
 {
 	previous_emit_log_hook = emit_log_hook;
 	emit_log_hook = scrub_log;
+	previous_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = scrub_utility;
 }
 
 void
 scrub_current_statement(void)
 {
-	char	   *copy;
-
 	if (debug_query_string == NULL || !has_key(debug_query_string))
 		return;
-	copy = pstrdup(debug_query_string);
-	mask_keys(copy);
-	pgstat_report_activity(STATE_RUNNING, copy);
+	mask_activity();
 	ereport(WARNING,
 			(errmsg("the statement spells out a key"),
 			 errdetail("Statements are shown to monitoring roles and may be logged; the log is scrubbed only where \"shared_preload_libraries\" holds memberpulse_stripe."),
-			 errhint("Pass keys as parameters of a prepared statement, in psql with \\bind or from a variable of the client.")));
+			 errhint("Pass keys as parameters ($1) of a statement, apart from its text.")));
 }

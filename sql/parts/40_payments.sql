@@ -95,8 +95,7 @@ SELECT p.account,
 			   ELSE 0
 		   END AS amount) released
  CROSS JOIN LATERAL (
-	SELECT (COALESCE(pg_catalog.sum(f.amount) FILTER (WHERE f.live), 0) OPERATOR(pg_catalog.-)
-			CASE WHEN pg_catalog.bool_or(f.amount OPERATOR(pg_catalog.=) released.amount) THEN released.amount ELSE 0 END)::bigint AS sum_live,
+	SELECT COALESCE(pg_catalog.sum(f.amount) FILTER (WHERE f.live), 0)::bigint AS sum_live,
 		   COALESCE(pg_catalog.bool_or(NOT f.live AND f.as_of OPERATOR(pg_catalog.>=) c.as_of), false) AS failed_since
 	  FROM (SELECT x.amount,
 				   x.as_of,
@@ -104,7 +103,11 @@ SELECT p.account,
 			  FROM stripe.refunds x
 			 WHERE x.account OPERATOR(pg_catalog.=) p.account
 			   AND x.livemode OPERATOR(pg_catalog.=) p.livemode
-			   AND x.payment_intent OPERATOR(pg_catalog.=) p.id) f) s
+			   AND x.payment_intent OPERATOR(pg_catalog.=) p.id
+			   AND NOT (released.amount OPERATOR(pg_catalog.>) 0
+						AND x.amount OPERATOR(pg_catalog.=) released.amount
+						AND x.status OPERATOR(pg_catalog.=) 'succeeded'
+						AND x.balance_transaction IS NULL)) f) s
  CROSS JOIN LATERAL (
 	SELECT CASE
 			   WHEN s.failed_since THEN s.sum_live
@@ -121,4 +124,4 @@ SELECT p.account,
 			   ('{won,prevented,warning_needs_response,warning_under_review,warning_closed}')) AS charged_back) d;
 REVOKE ALL ON TABLE stripe.payment_states FROM PUBLIC;
 COMMENT ON VIEW stripe.payment_states IS
-	'What the mirrors say of each payment; stripe.payments follows it.  A charge knows its refunded total and refunds are known one by one: the larger counts, except where a refund failed after the charge was last heard of.  What a partial capture releases is in the charge''s total and perhaps among the refunds, but was never paid.  A dispute counts as charged back unless it is an inquiry, prevented or won.';
+	'What the mirrors say of each payment; stripe.payments follows it.  A charge knows its refunded total and refunds are known one by one: the larger counts, except where a refund failed after the charge was last heard of.  What a partial capture releases is in the charge''s total and perhaps among the refunds, there without a balance transaction, but was never paid.  A dispute counts as charged back unless it is an inquiry, prevented or won.';
