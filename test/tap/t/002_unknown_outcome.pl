@@ -144,7 +144,8 @@ foreach my $method ('POST', 'GET')
 	$fake->clear_faults;
 }
 
-# An answer cut in its middle is a lost connection.
+# An answer cut in its middle: the connection was closed, which makes it no
+# whole answer, or lost.
 foreach my $type ('truncated', 'reset_mid_body')
 {
 	my $amount = $type eq 'truncated' ? 1105 : 1106;
@@ -152,7 +153,9 @@ foreach my $type ('truncated', 'reset_mid_body')
 	$session->sql('SET memberpulse_stripe.max_retries = 0');
 	my $cut = $session->sql(charge($amount, "cut-$amount"));
 	$session->sql('RESET memberpulse_stripe.max_retries');
-	is($cut->{sqlstate}, '08007', "POST whose answer is cut ($type): SQLSTATE 08007");
+	is($cut->{sqlstate}, $type eq 'truncated' ? 'ST011' : '08007', "POST whose answer is cut ($type): SQLSTATE");
+	ok(last_error()->{outcome_unknown}, "POST whose answer is cut ($type): stripe_last_error() says that the outcome is unknown");
+	like($cut->{context}, qr/whose outcome is unknown; repeat it with idempotency key "cut-$amount"/, "POST whose answer is cut ($type): context");
 	check_repeated("POST whose answer is cut ($type)", $amount, "cut-$amount");
 }
 

@@ -77,6 +77,7 @@ $session->sql(q{SET memberpulse_stripe.ca_file = '/nonexistent/ca.pem'});
 my $absent = $session->sql($post);
 is($absent->{sqlstate}, '58000', 'ca_file is missing: SQLSTATE 58000');
 like($absent->{hint}, qr/memberpulse_stripe\.ca_file/, 'ca_file is missing: hint');
+like($absent->{detail}, qr/^After 1 attempt: /, 'ca_file is missing: not tried again');
 unlike($absent->{stderr}, qr/outcome is unknown/, 'ca_file is missing: nothing is unknown');
 $session->sql('RESET memberpulse_stripe.ca_file');
 

@@ -139,7 +139,7 @@ $id = value($s, q{SELECT stripe_create_intent(2500) ->> 'id'});
 forget_requests($fake);
 is( value($s, qq{SELECT r ->> 'status', r ->> 'cancellation_reason' FROM stripe_cancel_intent('$id', 'requested_by_customer') r}),
 	'canceled|requested_by_customer', 'stripe_cancel_intent');
-is(join(' ', sent($fake)) =~ s/&?expand\[\d\]=latest_charge//r =~ s/ $//r,
+is(join(' ', sent($fake)) =~ s/expand\[\d\]=[^& ]*&?//gr,
 	"POST /v1/payment_intents/$id/cancel cancellation_reason=requested_by_customer", 'with the reason');
 is(payment('status', $id), 'canceled', 'a canceled payment');
 raises($s, qq{SELECT stripe_cancel_intent('$id')}, 'ST003', 'is not canceled again');

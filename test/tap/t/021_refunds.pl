@@ -163,6 +163,16 @@ raises($s, qq{SELECT stripe_refund('$id', 2001)}, 'ST003', 'more than was captur
 is_deeply([ posts() ], [], 'without asking Stripe');
 is(value($s, qq{SELECT stripe_refund('$id') ->> 'amount'}), '2000', 'what was captured is refunded');
 
+# A refund of as much as was released is a refund all the same.
+$id = pay('pm_card_visa', 2500, q{capture_method => 'manual'});
+value($s, qq{SELECT stripe_capture_intent('$id', 2000)});
+value($s, qq{SELECT stripe_refund('$id', 500)});
+is(payment($id), 'partially_refunded|2000|500', 'a refund of the amount that was released at capture');
+value($s, qq{SELECT count(*) FROM stripe_list('/v1/refunds', '{"payment_intent": "$id"}')});
+is(payment($id), 'partially_refunded|2000|500', 'also when Stripe\'s note of the release is known');
+is(value($s, qq{SELECT stripe_refund('$id') ->> 'amount'}), '1500', 'what is left of it');
+is(payment($id), 'refunded|2000|2000', 'is refunded');
+
 #
 # A payment that was never made.
 #

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 
+use JSON::PP;
 use MemberPulse::Checks;
 use MemberPulse::Test;
 use Test::More;

@@ -95,7 +95,8 @@ is(($fake->requests)[0]{path}, '/v1/customers/%2e%2e/charges', 'what the caller 
 forget_requests($fake);
 
 # Headers: a key cannot end its line.
-raises($s, q{SELECT stripe_create_customer(idempotency_key => 'a' || chr(13) || chr(10) || 'Stripe-Account: acct_1')}, '22023', 'a line break in a key', message => qr/"idempotency_key"/);
+raises($s, q{SELECT stripe_create_customer(idempotency_key => 'a' || chr(13) || chr(10) || 'Stripe-Account: acct_1')},
+	'22023', 'a line break in a key', message => qr/"idempotency_key"/);
 is_deeply([ sent($fake) ], [], 'is not sent');
 
 #

@@ -4,7 +4,8 @@
 use strict;
 use warnings;
 
-use File::Copy ();
+use POSIX ();
+
 use MemberPulse::Checks;
 use MemberPulse::Test;
 use PostgreSQL::Test::Utils;
@@ -57,17 +58,17 @@ is(value($s, $CALL), 'list', 'a secret key alone is enough');
 is(key_used(), "Bearer $KEY", 'and is used');
 
 $s = environment();
-raises($s, $CALL, 'ST010', 'no key', message => qr/^no secret key is configured for account "default"$/,
-	hint => qr/^Set STRIPE_SECRET_KEY in the server's environment, or name a file with "memberpulse_stripe\.credentials_file"\.$/);
+raises($s, $CALL, 'ST010', 'no key', message => qr/^no secret key of the test mode is configured for account "default"$/,
+	hint => qr/^Set STRIPE_SECRET_KEY in the server's environment, name a file with "memberpulse_stripe\.credentials_file"/);
 is(key_used(), '(no request)', 'nothing is sent');
 
 my @bad = (
 	[ 'STRIPE_SECRET_KEY', '', qr/is empty/ ],
 	[ 'STRIPE_SECRET_KEY', 'pk_test_configuredKey0001', qr/is a publishable key/ ],
 	[ 'STRIPE_SECRET_KEY', 'whsec_configuredKey0001', qr/is a webhook secret/ ],
-	[ 'STRIPE_SECRET_KEY', 'configuredKey0001', qr/does not begin with "sk_" or "rk_" and a mode/ ],
-	[ 'STRIPE_SECRET_KEY', 'sk_configuredKey0001', qr/does not begin with "sk_" or "rk_" and a mode/ ],
-	[ 'STRIPE_SECRET_KEY', 'SK_TEST_configuredKey0001', qr/does not begin with "sk_" or "rk_" and a mode/ ],
+	[ 'STRIPE_SECRET_KEY', 'configuredKey0001', qr/does not begin with "sk_test_", "sk_live_", "rk_test_" or "rk_live_"/ ],
+	[ 'STRIPE_SECRET_KEY', 'sk_configuredKey0001', qr/does not begin with "sk_test_", "sk_live_", "rk_test_" or "rk_live_"/ ],
+	[ 'STRIPE_SECRET_KEY', 'SK_TEST_configuredKey0001', qr/does not begin with "sk_test_", "sk_live_", "rk_test_" or "rk_live_"/ ],
 	[ 'STRIPE_SECRET_KEY', ' sk_test_configuredKey0001', qr/contains a space or a line break/ ],
 	[ 'STRIPE_SECRET_KEY', 'sk_test_configured Key0001', qr/contains a space or a line break/ ],
 	[ 'STRIPE_SECRET_KEY', "sk_test_configuredKey0001\n", qr/contains a space or a line break/ ],
@@ -75,11 +76,11 @@ my @bad = (
 	[ 'STRIPE_SECRET_KEY', "sk_test_configuredKey0001\t", qr/contains a space or a line break/ ],
 	[ 'STRIPE_SECRET_KEY', "sk_test_configuredK\x{e9}y0001", qr/contains a character that no key has/ ],
 	[ 'STRIPE_SECRET_KEY', "sk_test_configuredKey\x01", qr/contains a character that no key has/ ],
-	[ 'STRIPE_SECRET_KEY', '"sk_test_configuredKey0001"', qr/does not begin with "sk_" or "rk_" and a mode/ ],
+	[ 'STRIPE_SECRET_KEY', '"sk_test_configuredKey0001"', qr/does not begin with "sk_test_", "sk_live_", "rk_test_" or "rk_live_"/ ],
 	[ 'STRIPE_SECRET_KEY', 'sk_test_', qr/is too short to be a key/ ],
 	[ 'STRIPE_SECRET_KEY', 'sk_test_' . 'configuredKey' x 30, qr/is too long to be a key/ ],
 	[ 'STRIPE_PUBLISHABLE_KEY', $KEY, qr/is a secret key/ ],
-	[ 'STRIPE_PUBLISHABLE_KEY', 'configuredKey0001', qr/does not begin with "pk_" and a mode/ ],
+	[ 'STRIPE_PUBLISHABLE_KEY', 'configuredKey0001', qr/does not begin with "pk_test_" or "pk_live_"/ ],
 	[ 'STRIPE_WEBHOOK_SECRET', $KEY, qr/is a secret key/ ],
 	[ 'STRIPE_WEBHOOK_SECRET', 'configuredKey0001', qr/does not begin with "whsec_"/ ],
 	[ 'STRIPE_WEBHOOK_SECRET', 'rk_live_configuredKey0001', qr/is a restricted key/ ]);
@@ -93,7 +94,7 @@ foreach my $try (grep { $_->[1] eq '' || $_->[1] =~ /^pk_|\n/ } @bad)
 	$s = environment(STRIPE_SECRET_KEY => $KEY, $name => $value);
 	my $r = raises($s, $CALL, 'ST010', "environment: $name is '" . ($value =~ s/\s/ /gr) . "'",
 		message => qr/^$name is not usable$/, detail => qr/^The value $why\.$/, hint => qr/without spaces or quotes/);
-	unlike($r->{stderr} =~ s/"[sr]k_"|"pk_"|"whsec_"//gr, $secret_words, 'the error does not show it');
+	unlike($r->{stderr} =~ s/"[a-z_]+_"//gr, $secret_words, 'the error does not show it');
 	is(key_used(), '(no request)', 'and nothing is sent');
 }
 $s = environment(STRIPE_SECRET_KEY => 'sk_live_configuredKey0001', STRIPE_PUBLISHABLE_KEY => 'pk_test_configuredKey0001');
@@ -143,7 +144,7 @@ value($s, $CALL);
 is(key_used(), 'Bearer sk_test_noNewline00000001', 'a last line need not end');
 write_file("STRIPE_PUBLISHABLE_KEY=pk_test_configuredKey0001\n");
 reload($s);
-raises($s, $CALL, 'ST010', 'a file without the secret key', message => qr/^no secret key is configured/);
+raises($s, $CALL, 'ST010', 'a file without the secret key', message => qr/^no secret key of the test mode is configured/);
 is(key_used(), '(no request)', 'does not fall back on the environment');
 
 # Files that are refused. Each try is after a reload, in the same session.
@@ -152,7 +153,7 @@ sub refused
 	my ($what, $detail, $message) = @_;
 	reload($s);
 	my $r = raises($s, $CALL, 'ST010', "file: $what", message => $message // qr/^the credentials file is not usable$/, detail => $detail, hint => qr/\S/);
-	unlike($r->{stderr} =~ s/"[sr]k_"|"pk_"|"whsec_"//gr, $secret_words, "file: $what: no key is shown");
+	unlike($r->{stderr} =~ s/"[a-z_]+_"//gr, $secret_words, "file: $what: no key is shown");
 	is(key_used(), '(no request)', "file: $what: nothing is sent");
 	return;
 }
@@ -213,7 +214,8 @@ is(key_used(), "Bearer $KEY", 'is used');
 
 # Who may see and set the file's name.
 value($s, 'CREATE ROLE ordinary LOGIN');
-raises($s, q{SET memberpulse_stripe.credentials_file = '/etc/passwd'}, '55P02', 'credentials_file is for the configuration file alone', message => qr/cannot be changed now/);
+raises($s, q{SET memberpulse_stripe.credentials_file = '/etc/passwd'}, '55P02',
+	'credentials_file is for the configuration file alone', message => qr/cannot be changed now/);
 my $o = $node->session(user => 'ordinary');
 value($s, q{GRANT EXECUTE ON FUNCTION stripe_last_error() TO ordinary});
 value($o, 'SELECT stripe_last_error()');

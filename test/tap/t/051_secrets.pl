@@ -31,7 +31,7 @@ $node->reload;
 $node->poll_query_until('postgres', q{SELECT current_setting('log_min_messages') = 'debug5'}) or die 'no reload';
 my $s = $node->session;
 value($s, q{CREATE ROLE monitor LOGIN IN ROLE pg_monitor; CREATE ROLE ordinary LOGIN});
-value($s, q{GRANT USAGE ON SCHEMA stripe TO ordinary, monitor; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO ordinary, monitor});
+value($s, q{SELECT stripe_grant('ordinary', 'admin'), stripe_grant('monitor', 'admin')});
 
 #
 # Calls of all sorts, by an ordinary role, so that there is something to leak.
@@ -94,7 +94,7 @@ foreach my $role ('postgres', 'monitor', 'ordinary')
 		'SHOW ALL', 'SELECT * FROM pg_settings', 'SELECT * FROM pg_stat_activity', 'SELECT * FROM pg_db_role_setting',
 		q{SELECT current_setting(name, true) FROM pg_settings}, 'SELECT * FROM pg_backend_memory_contexts', 'SELECT * FROM pg_prepared_statements',
 		'SELECT * FROM pg_cursors', 'SELECT * FROM pg_file_settings', 'SELECT * FROM pg_config', 'SELECT * FROM pg_shmem_allocations',
-		'SELECT * FROM pg_locks', 'SELECT stripe_last_error()', 'SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname LIKE $$stripe%$$')
+		'SELECT * FROM pg_locks', 'SELECT stripe_last_error()', 'SELECT * FROM stripe.accounts', 'SELECT * FROM stripe.access_audit', 'SELECT * FROM stripe.credential_status')
 	{
 		# Who may not look at all sees nothing either.
 		my $r = $session->sql($look);
@@ -125,7 +125,7 @@ is($o->result->{sqlstate}, '57014', 'the waiting call is cancelled');
 #
 is( value($s, q{
 	SELECT count(*) FROM information_schema.tables,
-	       query_to_xml(format('SELECT count(*) AS n FROM %I.%I t WHERE t::text LIKE ''%%mustNotBeSeen%%''', table_schema, table_name), false, true, '') x
+	       query_to_xml(format('SELECT count(*) AS n FROM %I.%I t WHERE t::text LIKE ''%%mustNotBe_een%%''', table_schema, table_name), false, true, '') x
 	 WHERE table_schema NOT IN ('pg_catalog', 'information_schema') AND table_type = 'BASE TABLE' AND (xpath('//n/text()', x))[1]::text <> '0'}),
 	'0', 'no table has a secret');
 my ($dump) = run_command([ $node->installed_command('pg_dump'), '-d', $node->connstr('postgres') ]);

@@ -16,7 +16,7 @@ my $admin = $node->session;
 my $CALL  = q{SELECT stripe_request('GET', '/v1/customers') ->> 'object'};
 
 value($admin, q{CREATE ROLE ordinary LOGIN; GRANT CREATE ON SCHEMA public TO ordinary; GRANT CREATE, TEMP ON DATABASE postgres TO ordinary});
-value($admin, q{GRANT EXECUTE ON FUNCTION stripe_request, stripe_create_intent, stripe_last_error, stripe_refund TO ordinary});
+value($admin, q{SELECT stripe_grant('ordinary', 'admin')});
 
 my %EVIL = (
 	api_base          => $evil->https,
@@ -78,20 +78,35 @@ foreach my $name (sort keys %EVIL)
 	}
 }
 
+# The first call of a session, after a look at where it would go: never to the
+# built-in address, which is not on this machine.
+sub check_configured
+{
+	my ($session, $how) = @_;
+	value($session, 'SELECT stripe_last_error()');
+	foreach my $name (qw(api_base ca_file api_version max_response_size))
+	{
+		is(value($session, "SHOW memberpulse_stripe.$name"), $GOOD{$name}, "$how: $name is the configured one");
+	}
+  SKIP:
+	{
+		skip 'the call would go elsewhere', 1 if value($session, 'SHOW memberpulse_stripe.api_base') ne $GOOD{api_base};
+		ok($session->sql($CALL)->{ok}, "$how: the call goes where it should");
+	}
+	return;
+}
+
 # By connection options.
 {
-	local $ENV{PGOPTIONS} = "-c memberpulse_stripe.api_base=$EVIL{api_base} -c memberpulse_stripe.ca_file=$EVIL{ca_file}";
+	local $ENV{PGOPTIONS} = join ' ', map { "-c memberpulse_stripe.$_=$EVIL{$_}" } sort grep { $_ ne 'credentials_file' } keys %EVIL;
 	my $session = $node->session(user => 'ordinary');
-	my $r = $session->sql($CALL);
-	ok($r->{ok}, 'by connection options: the call goes where it should') or diag($r->{stderr});
-	is(value($session, "SHOW memberpulse_stripe.$_"), $GOOD{$_}, "by connection options: $_ is the configured one") foreach qw(api_base ca_file);
+	check_configured($session, 'by connection options');
 }
 
 # By the role's own defaults, if the server lets it have them.
 my $fresh = $node->session(user => 'ordinary');
-$fresh->sql("ALTER ROLE ordinary SET memberpulse_stripe.api_base = '$EVIL{api_base}'");
-my $by_role = $node->session(user => 'ordinary')->sql($CALL);
-ok($by_role->{ok}, 'by the role\'s defaults: the call goes where it should') or diag($by_role->{stderr});
+$fresh->sql("ALTER ROLE ordinary SET memberpulse_stripe.$_ = '$EVIL{$_}'") foreach keys %EVIL;
+check_configured($node->session(user => 'ordinary'), 'by the role\'s defaults');
 value($admin, 'ALTER ROLE ordinary RESET ALL');
 
 # By what a superuser left behind for a role.
@@ -131,12 +146,16 @@ is(value($o, qq{SELECT stripe_refund('$id', 100) ->> 'amount'}), '100', 'and ano
 is(value($admin, "SELECT status FROM stripe.payments WHERE payment_intent = '$id'"), 'partially_refunded', 'is recorded where it belongs');
 is(value($o, 'SHOW search_path'), 'trap, pg_temp, public, pg_catalog', 'the caller\'s search_path is as it was');
 is(value($o, 'SELECT current_user'), 'ordinary', 'and so is the caller');
-raises($o, q{SELECT stripe_get_payment('pi_1')}, '42501', 'what was not granted');
-raises($o, q{SELECT * FROM stripe.payments}, '42501', 'the tables are not the caller\'s to read');
-raises($o, q{UPDATE stripe.payments SET status = 'refunded'}, '42501', 'nor to write');
+foreach my $denied (
+	q{SELECT stripe_reseal()}, q{SELECT sealed FROM stripe.credentials}, q{SELECT * FROM stripe.homes}, q{UPDATE stripe.payments SET status = 'refunded'},
+	q{DELETE FROM stripe.customers}, q{TRUNCATE stripe.access_audit}, q{INSERT INTO stripe.grants SELECT}, q{SELECT nextval('stripe.receipt_number')},
+	q{CREATE TABLE stripe.mine ()}, q{ALTER TABLE stripe.payments DISABLE ROW LEVEL SECURITY})
+{
+	raises($o, $denied, '42501', "not for this role: $denied");
+}
 raises($o, qq{SELECT stripe_refund('$id', 9999)}, 'ST003', 'after an error');
 is(value($o, 'SELECT current_user'), 'ordinary', 'the caller is still the caller');
-raises($o, q{SELECT * FROM stripe.payments}, '42501', 'with no more rights than before');
+raises($o, q{UPDATE stripe.payments SET status = 'refunded'}, '42501', 'with no more rights than before');
 
 requests_ok($fake);
 done_testing();
