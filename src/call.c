@@ -349,6 +349,49 @@ reread_deleted(const Call *call, const Account *account, RequestResult *res, Cal
 		*answer = again;
 }
 
+/* Who last read as whom, so that one row of a session says so. */
+static struct
+{
+	char		account[NAMEDATALEN];
+	bool		livemode;
+	Oid			user;
+} last_read;
+
+/* The row that said so may be gone. */
+static void
+forget_last_read(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT)
+		last_read.user = InvalidOid;
+}
+
+static void
+forget_last_read_sub(SubXactEvent event, SubTransactionId sub, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		last_read.user = InvalidOid;
+}
+
+static bool
+is_read_again(const Account *account)
+{
+	static bool callbacks_set = false;
+
+	if (!callbacks_set)
+	{
+		RegisterXactCallback(forget_last_read, NULL);
+		RegisterSubXactCallback(forget_last_read_sub, NULL);
+		callbacks_set = true;
+	}
+	if (last_read.user == GetUserId() && last_read.livemode == account->livemode &&
+		strcmp(last_read.account, account->name) == 0)
+		return true;
+	strlcpy(last_read.account, account->name, sizeof(last_read.account));
+	last_read.livemode = account->livemode;
+	last_read.user = GetUserId();
+	return false;
+}
+
 /*
  * Mutating calls are in the audit trail one by one; reads once for each
  * account and role of a session, as the use of a key.
@@ -356,15 +399,9 @@ reread_deleted(const Call *call, const Account *account, RequestResult *res, Cal
 static void
 audit_call(const Call *call, const Account *account)
 {
-	static char last_account[NAMEDATALEN];
-	static bool last_livemode;
-	static Oid	last_user = InvalidOid;
 	CompatJsonbState st = {0};
 
-	if (!store_writable())
-		return;
-	if (is_get(call) && GetUserId() == last_user && last_livemode == account->livemode &&
-		strcmp(last_account, account->name) == 0)
+	if (!store_writable() || (is_get(call) && is_read_again(account)))
 		return;
 	json_begin(&st, false);
 	json_put_text(&st, "function", call->function);
@@ -378,9 +415,6 @@ audit_call(const Call *call, const Account *account)
 				is_get(call) ? "read" : strcmp(call->function, "stripe_refund") == 0 ? "refund"
 																					 : "call",
 				json_finish(&st));
-	strlcpy(last_account, account->name, sizeof(last_account));
-	last_livemode = account->livemode;
-	last_user = GetUserId();
 }
 
 /*

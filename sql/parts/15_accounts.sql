@@ -129,10 +129,14 @@ COMMENT ON TABLE stripe.homes IS
 	'The databases this data has lived in.  A row of another database means that this one is a copy, which must not act for live accounts until stripe_adopt() says so.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.homes', '');
 
+-- A dump brings its own rows, and turns row_security off before this script
+-- runs; see the policies at the end of it.
+
 INSERT INTO stripe.homes (system_identifier, database, adopted)
 SELECT c.system_identifier::text, d.oid, false
   FROM pg_catalog.pg_control_system() c, pg_catalog.pg_database d
- WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
+ WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+   AND pg_catalog.current_setting('row_security')::boolean;
 
 -- Backends keep what these tables say; a change tells them to read it again.
 

@@ -133,7 +133,7 @@ AS $$
 			pg_catalog.current_setting('memberpulse_stripe.account', true), 'default')
 	   AND p.livemode OPERATOR(pg_catalog.=) stripe.livemode(stripe_order_status.account)
 	 ORDER BY pg_catalog.array_position(
-			'{completed,partially_refunded,charged_back,refunded,processing,requires_action,pending,failed,canceled}'::text[],
+			'{completed,partially_refunded,charged_back,refunded,processing,requires_action,pending,failed,canceled}'::pg_catalog.text[],
 			p.status), p.created DESC, p.payment_intent
 	 LIMIT 1
 $$;
