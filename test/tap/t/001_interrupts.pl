@@ -20,7 +20,6 @@ use warnings;
 use IO::Socket::INET;
 use MemberPulse::Test;
 use PostgreSQL::Test::Utils;
-use Socket qw(SOCK_NONBLOCK);
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -43,30 +42,30 @@ my $customer = $node->safe_psql('postgres', q{SELECT stripe_create_customer(name
 my $get      = "SELECT stripe_request('GET', '/v1/customers/$customer')";
 my $control  = $node->session;
 
+# How many connections to it are not made yet: state 02 is SYN sent.
 sub connecting
 {
 	my $port = sprintf '%04X', $full->sockport;
-	return grep { /^\s*\d+: \w+:\w+ 0100007F:$port 02 / } split /\n/, slurp_file('/proc/net/tcp');
+	return scalar grep { /^\s*\d+: \w+:\w+ 0100007F:$port 02 / } split /\n/, slurp_file('/proc/net/tcp');
 }
 
-# Fillers behind the first are in the same state as the connection we wait for.
-my $already = wait_until(sub { connecting() }, 10, 'the backlog to fill');
-usleep_until_stable();
-
-sub usleep_until_stable
-{
-	my $before = -1;
-	wait_until(sub { my $now = connecting(); my $same = $now == $before; $before = $now; $same }, 10, 'the backlog');
-	$already = $before;
-	return;
-}
+# Fillers behind the first are in the state of the connection we wait for, so
+# count them, when they all are where they will stay.
+my $fillers = 0;
+wait_until(
+	sub {
+		my $before = $fillers;
+		$fillers = connecting();
+		return $fillers > 0 && $fillers == $before;
+	},
+	10, 'the backlog to fill');
 
 # What makes a stage hang, and how it shows that it does.
 my @stages = (
 	{
 		name    => 'connect',
 		begin   => sub { $_[0]->sql("SET memberpulse_stripe.api_base = 'https://127.0.0.1:" . $full->sockport . q{'}) },
-		reached => sub { connecting() > $already },
+		reached => sub { connecting() > $fillers },
 		end     => sub { $_[0]->sql('RESET memberpulse_stripe.api_base') },
 	},
 	{

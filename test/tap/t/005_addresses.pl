@@ -58,8 +58,7 @@ foreach my $what (sort keys %bad)
 	is($session->sql($get)->{stdout}, 'list', "$what: the next call, to the right server, works");
 }
 
-# An address that the certificate does not name, though it is the same server.
-# (127.0.0.2 is loopback too, and the fake does not listen there.)
+# The same server by its address, which its certificate names too.
 (my $port) = $fake->https =~ /:(\d+)$/;
 is( $session->sql("SET memberpulse_stripe.api_base = 'https://127.0.0.1:$port'; $get")->{stdout},
 	'list', 'an address that the certificate names is accepted');

@@ -56,7 +56,7 @@ sub result
 	croak 'nothing was sent' if $self->{done} > $self->{sent};
 
 	$self->{timer}->start;
-	until ($self->{out} =~ /^\Q$mark\E$/m && $self->{err} =~ /^\Q$mark\E$/m)
+	until ($self->{out} =~ /^\Q$mark\E\n/m && $self->{err} =~ /^\Q$mark\E\n/m)
 	{
 		croak "a statement took too long: $self->{err}" if $self->{timer}->is_expired;
 		last unless eval { $self->{run}->pump; 1 };
@@ -81,7 +81,7 @@ sub is_done
 	my ($self) = @_;
 	my $mark = $self->mark($self->{done} + 1);
 	$self->{run}->pump_nb;
-	return $self->{out} =~ /^\Q$mark\E$/m;
+	return $self->{out} =~ /^\Q$mark\E\n/m;
 }
 
 sub quit
