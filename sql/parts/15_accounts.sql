@@ -130,7 +130,7 @@ COMMENT ON TABLE stripe.homes IS
 SELECT pg_catalog.pg_extension_config_dump('stripe.homes', '');
 
 -- A dump brings its own rows, and turns row_security off before this script
--- runs; see the policies at the end of it.
+-- runs.
 
 INSERT INTO stripe.homes (system_identifier, database, adopted)
 SELECT c.system_identifier::text, d.oid, false

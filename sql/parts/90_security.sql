@@ -132,11 +132,8 @@ COMMENT ON FUNCTION stripe.sync_privileges(oid) IS
 	'Gives a role the privileges that the highest of its grants needs and takes the others away.';
 
 --
--- Row security on every table that has an account.  pg_dump dumps the policies
--- of an extension's tables as if they were the user's own, so a restored
--- database gets them from the dump; making them here as well would be an error
--- then.  pg_dump turns row_security off first, which is how this script knows.
--- Should they be missing, nobody but superusers sees any row.
+-- Row security on every table that has an account.  Should a policy be missing,
+-- nobody but superusers sees any row of that table.
 --
 
 CREATE FUNCTION stripe.protect_tables()
@@ -165,23 +162,4 @@ REVOKE ALL ON FUNCTION stripe.protect_tables() FROM PUBLIC;
 COMMENT ON FUNCTION stripe.protect_tables() IS
 	'Enables row security on every table that has an account, and makes the policy where it is missing.';
 
-DO $$
-DECLARE
-	t record;
-BEGIN
-	IF pg_catalog.current_setting('row_security')::boolean THEN
-		PERFORM stripe.protect_tables();
-	ELSE
-		FOR t IN
-			SELECT c.relname
-			  FROM pg_catalog.pg_class c
-			  JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) c.oid
-			   AND a.attname OPERATOR(pg_catalog.=) 'account'
-			 WHERE c.relnamespace OPERATOR(pg_catalog.=) 'stripe'::pg_catalog.regnamespace
-			   AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::"char"[])
-		LOOP
-			EXECUTE pg_catalog.format('ALTER TABLE stripe.%I ENABLE ROW LEVEL SECURITY', t.relname);
-		END LOOP;
-	END IF;
-END
-$$;
+SELECT stripe.protect_tables();
