@@ -26,18 +26,22 @@ mp_die()
 }
 
 #
-# Settings of the caller that would steer PostgreSQL's clients, curl, make or
-# the extension somewhere else than a test wants.
+# Settings of the caller that would steer PostgreSQL's clients, make or Perl
+# somewhere else than a test wants are dropped.  What steers the network stays
+# for script/bootstrap, and is named in MP_NETWORK for mp_as to drop: tests
+# talk to this machine only.
 #
 mp_clean_environment()
 {
 	local name
 
+	MP_NETWORK=()
 	for name in $(compgen -e); do
 		case $name in
 			PG_CONFIG | PG_TEST_*) ;;
-			PG* | STRIPE_* | MAKEFLAGS | MAKELEVEL | MFLAGS | PERL5LIB | PERL5OPT | LD_PRELOAD | NODE_OPTIONS) unset "$name" ;;
-			*_proxy | *_PROXY | SSL_CERT_* | CURL_* | ASAN_OPTIONS | UBSAN_OPTIONS | LANGUAGE | LC_*) unset "$name" ;;
+			PG* | STRIPE_* | MAKEFLAGS | MAKELEVEL | MFLAGS | PERL5LIB | PERL5OPT) unset "$name" ;;
+			LD_PRELOAD | NODE_OPTIONS | ASAN_OPTIONS | UBSAN_OPTIONS | LANGUAGE | LC_*) unset "$name" ;;
+			*_proxy | *_PROXY | SSL_CERT_* | CURL_*) MP_NETWORK+=(-u "$name") ;;
 		esac
 	done
 	export LANG=C.UTF-8 TZ=UTC
@@ -66,15 +70,12 @@ mp_pick_user()
 #
 mp_as()
 {
-	local -a switch=()
-	local fd=${MP_FAKE_FD:-}
+	local fd=${MP_FAKE_FD:-9}
+	local -a command=(env "${MP_NETWORK[@]}" HOME="$MP_WORK/home" USER="$MP_USER" LOGNAME="$MP_USER"
+		TMPDIR="$MP_WORK/tmp" "$@")
 
-	[[ $EUID -ne 0 ]] || switch=(runuser -u "$MP_USER" --)
-	if [[ -n $fd ]]; then
-		"${switch[@]}" env HOME="$MP_WORK/home" USER="$MP_USER" LOGNAME="$MP_USER" TMPDIR="$MP_WORK/tmp" "$@" {fd}>&-
-	else
-		"${switch[@]}" env HOME="$MP_WORK/home" USER="$MP_USER" LOGNAME="$MP_USER" TMPDIR="$MP_WORK/tmp" "$@"
-	fi
+	[[ $EUID -ne 0 ]] || command=(runuser -u "$MP_USER" -- "${command[@]}")
+	"${command[@]}" {fd}>&-
 }
 
 #
@@ -96,6 +97,27 @@ mp_find_server()
 		mp_die "no server beside $found: install the PostgreSQL server of that version"
 	MP_PG_MAJOR=$("$MP_BINDIR/pg_config" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 	unset PG_CONFIG
+}
+
+#
+# Put a Node.js that is new enough first in the path: the one that is there,
+# or the one that script/bootstrap installed for this checkout.  The oldest
+# that loads the fake Stripe's packages is asked for.
+#
+MP_NODE_MINIMUM=20.19
+mp_find_node()
+{
+	local dir old=$PATH
+
+	for dir in '' "$MP_ROOT/build/node/bin:"; do
+		PATH=$dir$old
+		hash -r
+		node -e 'const [a, b] = process.versions.node.split(".").map(Number);
+			const [c, d] = process.argv[1].split(".").map(Number);
+			process.exit(a > c || (a === c && b >= d) ? 0 : 1)' "$MP_NODE_MINIMUM" 2>/dev/null && return 0
+	done
+	PATH=$old
+	return 1
 }
 
 #
@@ -193,6 +215,21 @@ mp_copy_sources()
 			tar -x -C "$dest" -f -
 	fi
 	[[ $EUID -ne 0 ]] || chown -R "$MP_USER:" "$dest"
+}
+
+#
+# Make sure that MP_USER can run the Node.js in the path, which may lie in a
+# home directory: else a copy in the scratch directory comes first.
+#
+mp_share_node()
+{
+	mp_find_node || mp_die "no Node.js $MP_NODE_MINIMUM or newer: run script/bootstrap"
+	[[ ! -x $MP_WORK/node/node ]] || PATH=$MP_WORK/node:$PATH
+	mp_as node -e 0 2>/dev/null && return 0
+	mkdir -p "$MP_WORK/node"
+	cp "$(node -p process.execPath)" "$MP_WORK/node/node"
+	PATH=$MP_WORK/node:$PATH
+	mp_as node -e 0 || mp_die "user \"$MP_USER\" cannot run node"
 }
 
 #

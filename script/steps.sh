@@ -24,6 +24,8 @@ step_begin()
 {
 	trap 'step_end' EXIT
 	cd "$MP_WORK" || exit
+	mp_find_node || true
+	[[ ! -d $MP_WORK/node ]] || PATH=$MP_WORK/node:$PATH
 }
 
 step_end()
@@ -115,9 +117,10 @@ run_tap()
 			TESTDIR="$MP_WORK/tap-$variant" \
 			PG_TEST_PORT_DIR="$MP_WORK/tmp/ports" \
 			PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
-			prove -v -j2 -I "$pgxs/src/test/perl" -I lib "$@") && return 0
+			prove --timer -v -j2 -I "$pgxs/src/test/perl" -I lib "$@") && return 0
 	# What the servers and helper programs said is in files of their own.
-	find "$MP_WORK/tap-$variant/tmp_check/log" -type f -exec sh -c 'echo "== $1"; tail -n 40 "$1"' - {} \;
+	find "$MP_WORK/tap-$variant/tmp_check/log" -type f ! -name '*.json' \
+		-exec sh -c 'echo "== $1"; tail -n 40 "$1" | cut -c 1-400' - {} \;
 	return 1
 }
 
@@ -138,6 +141,7 @@ step_format()
 
 step_sources()
 {
+	mp_share_node
 	mp_copy_sources "$MP_WORK/src"
 	mp_link_node_modules "$MP_WORK/src"
 	"$MP_ROOT/script/bootstrap" --check
@@ -211,25 +215,38 @@ step_pgtap()
 	check_server_log
 }
 
+list_tap_files()
+{
+	(cd "$MP_WORK/src/test/tap" && find t -name '*.pl' | sort)
+}
+
 step_tap()
 {
 	local -a files
 
-	mapfile -t files < <(cd "$MP_WORK/src-coverage/test/tap" && find t -name '*.pl' | sort)
+	mapfile -t files < <(list_tap_files)
 	[[ ${#files[@]} -gt 0 ]] || mp_die "no tests in test/tap/t"
 	run_tap coverage "${files[@]}"
 }
 
+#
+# The pure modules are tested in plain C as well, so what those tests run is
+# counted too: they are built once more, with counters.
+#
 step_coverage()
 {
 	local info=$MP_WORK/coverage.info percent out
 	local source=$MP_WORK/src-coverage
 	local -a lcov=(lcov --quiet --rc lcov_branch_coverage=0)
 
+	mp_find_server
+	mp_as make -C "$source/test/unit" --no-print-directory PG_CONFIG="$MP_BINDIR/pg_config" \
+		BUILD="$source/test/unit/coverage" SANITIZE= EXTRA_CFLAGS=--coverage PROVE_FLAGS=-Q check
 	"${lcov[@]}" --capture --initial --directory "$source/src" --base-directory "$source" --output-file "$info.0"
 	"${lcov[@]}" --capture --directory "$source/src" --base-directory "$source" --output-file "$info.1"
-	"${lcov[@]}" --add-tracefile "$info.0" --add-tracefile "$info.1" --output-file "$info.2"
-	"${lcov[@]}" --extract "$info.2" "$source/src/*.c" --output-file "$info"
+	"${lcov[@]}" --capture --directory "$source/test/unit/coverage" --base-directory "$source" --output-file "$info.2"
+	"${lcov[@]}" --add-tracefile "$info.0" --add-tracefile "$info.1" --add-tracefile "$info.2" --output-file "$info.3"
+	"${lcov[@]}" --extract "$info.3" "$source/src/*.c" --output-file "$info"
 	lcov --list "$info"
 	if [[ -n ${MP_COVERAGE_HTML:-} ]]; then
 		mkdir -p "$MP_COVERAGE_HTML"
@@ -251,7 +268,8 @@ step_coverage()
 #
 step_asan()
 {
-	local tree=$MP_WORK/pg-asan reports=$MP_WORK/asan-reports bin status=0
+	local tree=$MP_WORK/pg-asan reports=$MP_WORK/asan-reports list=$MP_WORK/src/test/asan/tap_files
+	local bin status=0
 	local -a tap
 
 	build_variant asan \
@@ -263,13 +281,18 @@ step_asan()
 	export MP_SANITIZER_LOG=$reports/report
 	mp_as gcc -O0 -shared -fPIC -Wl,-z,initfirst -o "$tree/early.so" "$MP_WORK/src/test/asan/early.c"
 	MP_SANITIZER_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $tree/early.so"
-	export MP_SANITIZER_PRELOAD
+	export MP_SANITIZER_PRELOAD MP_SLOWNESS=5
 
 	start_server asan "$MP_EXTENSION"
 	run_regress asan || status=1
 	mp_cluster_stop || status=1
 	mp_fake_stop
-	mapfile -t tap < <(sed 's/#.*//; /^[[:space:]]*$/d' "$MP_WORK/src/test/asan/tap_files")
+	if [[ -n ${MP_FULL:-} ]]; then
+		mapfile -t tap < <(list_tap_files | grep -vxFf <(sed -n 's/^- //p' "$list"))
+	else
+		mapfile -t tap < <(grep '^t/' "$list")
+	fi
+	[[ ${#tap[@]} -gt 0 ]] || mp_die "no tests are named in $list"
 	run_tap asan "${tap[@]}" || status=1
 	# AddressSanitizer writes files; the other one writes to servers' logs.
 	if grep -raE -A 30 'runtime error:|AddressSanitizer' "$reports" "$MP_CLUSTER/log" "$MP_WORK/tap-asan/tmp_check/log"; then
@@ -317,8 +340,14 @@ step_valgrind()
 step_clean()
 {
 	local left
+	local -i turn
 
-	left=$(mp_our_processes)
+	# A server is gone for pg_ctl a moment before its last process is.
+	for ((turn = 0; turn < 50; turn++)); do
+		left=$(mp_our_processes)
+		[[ -n $left ]] || break
+		sleep 0.1
+	done
 	if [[ -n $left ]]; then
 		echo "not ok 1 - nothing is left running"
 		# shellcheck disable=SC2086 # a list of ids

@@ -77,7 +77,7 @@ static StorePlan read_account = {
 static StorePlan read_credentials = {
 	.sql = "SELECT c.purpose, c.sealed, c.key_id, c.expires_at FROM stripe.credentials c"
 		   " WHERE c.account = $1 AND c.livemode = $2 AND c.purpose IN ('secret_key', 'webhook_secret')"
-		   " ORDER BY c.purpose, c.serial",
+		   " ORDER BY c.purpose, c.serial = 0 DESC, c.serial DESC",
 	.nargs = 2,
 	.argtypes = {TEXTOID, BOOLOID}};
 
@@ -475,6 +475,15 @@ bool
 account_has_key(const Account *account)
 {
 	return entry_of(account)->secret_key.len > 0;
+}
+
+bool
+account_key_is_restricted(const Account *account)
+{
+	bool		restricted = strncmp(account_secret_key(account), "rk_", 3) == 0;
+
+	account_wipe_secrets();
+	return restricted;
 }
 
 const char *

@@ -50,6 +50,9 @@ extern const Account *account_lookup(const char *name, AccessLevel level);
 /* Whether the account has a secret key of its mode. */
 extern bool account_has_key(const Account *account);
 
+/* Whether it is a restricted one. */
+extern bool account_key_is_restricted(const Account *account);
+
 /*
  * The account's secret key in the clear, until account_wipe_secrets(), which
  * the caller runs after an error too.  Raises ST010 if it has none.

@@ -20,10 +20,13 @@
 #include "call.h"
 #include "compat.h"
 #include "configured.h"
+#include "home.h"
 #include "json.h"
 #include "params.h"
 
 COMPAT_FUNCTION(stripe_test_connection);
+COMPAT_FUNCTION(stripe_key_state);
+COMPAT_FUNCTION(stripe_is_copy);
 
 /* A signature is refused when the clocks differ by the tolerance of 300 s. */
 #define SKEW_ALLOWED_S 60
@@ -77,7 +80,7 @@ list_forbidden(const char *account)
 }
 
 static void
-find_problem(const char *account, const CallAnswer *answer, Finding *f)
+find_problem(const CallAnswer *answer, Finding *f)
 {
 	f->seen = answer->error.detail;
 	f->advice = answer->error.hint;
@@ -89,14 +92,6 @@ find_problem(const char *account, const CallAnswer *answer, Finding *f)
 		f->problem = "unreachable";
 	else if (answer->http_status == 401)
 		f->problem = "bad_key";
-	else if (answer->http_status == 403)
-	{
-		char	   *missing = list_forbidden(account);
-
-		f->problem = "restricted_key";
-		if (missing[0] != '\0')
-			f->seen = psprintf("The key may not read: %s.  %s", missing, answer->error.detail);
-	}
 	else
 		f->problem = "stripe";
 }
@@ -106,7 +101,18 @@ find_problem(const char *account, const CallAnswer *answer, Finding *f)
  * about payments; only what it lacks of the list above is a problem.
  */
 static void
-judge(const char *account, const CallAnswer *answer, Finding *f)
+judge_restricted(const Account *account, Finding *f)
+{
+	char	   *missing = list_forbidden(account->name);
+
+	f->ok = missing[0] == '\0';
+	f->problem = f->ok ? NULL : "restricted_key";
+	f->seen = f->ok ? "Stripe accepted the restricted key." : psprintf("The key may not read: %s.", missing);
+	f->advice = f->ok ? NULL : "Give the restricted key these permissions, or use another key.";
+}
+
+static void
+judge(const Account *account, const CallAnswer *answer, Finding *f)
 {
 	f->ok = answer->ok;
 	if (answer->date > 0)
@@ -114,26 +120,21 @@ judge(const char *account, const CallAnswer *answer, Finding *f)
 		f->has_skew = true;
 		f->skew_s = (int64) time(NULL) - answer->date;
 	}
-	if (!answer->ok)
-		find_problem(account, answer, f);
-	else
+	if (answer->ok)
 	{
 		f->stripe_account = json_get_text(&answer->body->root, "id");
 		f->seen = "Stripe accepted the key.";
 	}
-	if (answer->failure == HTTP_ANSWERED && answer->http_status == 403 &&
-		strstr(f->seen, "The key may not read") == NULL)
-	{
-		f->ok = true;
-		f->problem = NULL;
-		f->seen = "Stripe accepted the restricted key, which may not read the account itself.";
-		f->advice = NULL;
-	}
+	if (answer->http_status == 403 || (answer->ok && account_key_is_restricted(account)))
+		judge_restricted(account, f);
+	else if (!answer->ok)
+		find_problem(answer, f);
 	if (f->ok && f->has_skew && labs((long) f->skew_s) > SKEW_ALLOWED_S)
 	{
 		f->ok = false;
 		f->problem = "clock_skew";
-		f->seen = psprintf("This server's clock differs from Stripe's by %lld seconds.", (long long) f->skew_s);
+		f->seen = psprintf("This server's clock differs from Stripe's by %lld seconds.",
+						   (long long) f->skew_s);
 		f->advice = "Set the clock by NTP: webhook signatures are refused when it is off.";
 	}
 }
@@ -178,7 +179,7 @@ stripe_test_connection(PG_FUNCTION_ARGS)
 	else
 	{
 		probe(account.name, "/v1/account", &answer);
-		judge(account.name, &answer, &f);
+		judge(&account, &answer, &f);
 	}
 
 	values[0] = BoolGetDatum(f.ok);
@@ -194,4 +195,25 @@ stripe_test_connection(PG_FUNCTION_ARGS)
 	nulls[4] = f.stripe_account == NULL;
 	nulls[6] = !f.has_skew;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls)));
+}
+
+/* stripe.key_state(account) → which keys there are: "secret", "webhook", both or none. */
+Datum
+stripe_key_state(PG_FUNCTION_ARGS)
+{
+	const char *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Account		account = *account_lookup(name, ACCESS_ADMIN);
+	const char *webhook[ACCOUNT_MAX_WEBHOOK_SECRETS];
+	bool		has_webhook = account_webhook_secrets(&account, webhook) > 0;
+
+	account_wipe_secrets();
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s%s", account_has_key(&account) ? "secret " : "",
+											  has_webhook ? "webhook" : "")));
+}
+
+/* stripe.is_copy() */
+Datum
+stripe_is_copy(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(home_is_copy());
 }

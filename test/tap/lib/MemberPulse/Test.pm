@@ -30,7 +30,7 @@ use PostgreSQL::Test::Utils;
 use MemberPulse::FakeStripe;
 use MemberPulse::Node;
 
-our @EXPORT = qw(start_fake_stripe new_node wait_until milliseconds);
+our @EXPORT = qw(start_fake_stripe new_node wait_until milliseconds slowness);
 
 my $nodes = 0;
 
@@ -104,6 +104,13 @@ sub milliseconds
 	my $began = Time::HiRes::time();
 	$work->();
 	return 1000 * (Time::HiRes::time() - $began);
+}
+
+# How many times slower than usual the server may be: more than 1 where it runs
+# under a sanitizer.  A limit on time is multiplied by this.
+sub slowness
+{
+	return $ENV{MP_SLOWNESS} // 1;
 }
 
 1;
