@@ -4,13 +4,18 @@
  *	  Puts what Stripe says of an object into its mirror.
  *
  * The order rule: a row knows the moment its content was true, by Stripe's
- * clock, in whole seconds.  What is older than that is left out; what is
- * newer replaces it; within the same second a final status is kept, and else
- * the later arrival wins.  A deleted object stays deleted.
+ * clock, in whole seconds.  What is older than that, or than an event the
+ * ledger has of the object, is left out; what is newer replaces it.  States of
+ * one second are all compared with each other (order.c), and if that leaves a
+ * doubt, the object is also put down to be fetched again.  A deleted object
+ * stays deleted.
  *
- * Content that is already there writes nothing, not even a row lock: the row
- * is read first, and only a difference goes on to the upsert, which repeats
- * the order rule because another session may have come in between.
+ * Sessions that apply the same object wait for each other at its row: what is
+ * decided from the row and the ledger is decided while the row is locked, and
+ * an insert that finds the row there by now starts over.  An event locks the
+ * row even if it changes nothing, so that none can be decided on without
+ * being seen.  An answer of the API that changes nothing writes nothing at
+ * all, not even a lock.
  *
  * What is stored is the object less its client secret, with expanded objects
  * collapsed to their ids again, so that the same object always looks the same.
@@ -30,7 +35,9 @@
 #include "columns.h"
 #include "error.h"
 #include "json.h"
-#include "objects.h"
+#include "ledger.h"
+#include "nested.h"
+#include "queue.h"
 #include "store.h"
 
 /* Stripe's ids have up to 255 characters; a longer one would not fit an index. */
@@ -39,15 +46,44 @@
 /* The mirror row an object is compared with. */
 typedef struct MirrorRow
 {
-	bool		found;
-	Jsonb	   *data;
+	Jsonb	   *data;			/* NULL if there is none */
 	TimestampTz as_of;
 	bool		deleted;
+	char	   *last_event;
 } MirrorRow;
 
+/* One object on its way to its row. */
+typedef struct Arrival
+{
+	const ApplySource *source;
+	const StripeObjectType *type;
+	const char *id;
+	const ApplyEvent *event;	/* NULL: the API, or a part of another object */
+	bool		part;
+	ApplyPart	how;			/* if a part */
+	Jsonb	   *data;			/* what to store */
+	const char *last_event;
+	bool		deleted;
+	Datum		key[3];
+} Arrival;
+
+typedef enum Verdict
+{
+	VERDICT_STALE,
+	VERDICT_UNCHANGED,
+	VERDICT_WRITE
+} Verdict;
+
 /* Plans of each table, made when first needed. */
-static StorePlan *select_plans = NULL;
-static StorePlan *upsert_plans = NULL;
+typedef struct MirrorPlans
+{
+	StorePlan	read;
+	StorePlan	lock;
+	StorePlan	insert;
+	StorePlan	update;
+} MirrorPlans;
+
+static MirrorPlans *plans = NULL;
 
 static ApplyListener listener = NULL;
 
@@ -57,49 +93,47 @@ apply_set_listener(ApplyListener fn)
 	listener = fn;
 }
 
+static void
+set_plan(StorePlan *plan, char *sql, int nargs)
+{
+	static const Oid types[] = {TEXTOID, BOOLOID, TEXTOID, JSONBOID, TIMESTAMPTZOID, BOOLOID, TEXTOID};
+
+	plan->sql = sql;
+	plan->nargs = nargs;
+	memcpy(plan->argtypes, types, sizeof(Oid) * nargs);
+}
+
 /*
- * The texts of the statements, one pair a table, differ in the table's name
- * alone, which is a constant of the catalogue.
+ * The texts of the statements differ in the table's name alone, which is a
+ * constant of the catalogue.
  */
 static void
 make_plans(void)
 {
-	StorePlan  *selects = MemoryContextAllocZero(TopMemoryContext, sizeof(StorePlan) * object_ntypes);
-	StorePlan  *upserts = MemoryContextAllocZero(TopMemoryContext, sizeof(StorePlan) * object_ntypes);
+	MirrorPlans *made = MemoryContextAllocZero(TopMemoryContext, sizeof(MirrorPlans) * object_ntypes);
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
 	for (int i = 0; i < object_ntypes; i++)
 	{
-		selects[i].sql = psprintf("SELECT data, as_of, deleted FROM stripe.%s"
-								  " WHERE account = $1 AND livemode = $2 AND id = $3",
-								  object_types[i].table);
-		selects[i].nargs = 3;
-		upserts[i].sql = psprintf("INSERT INTO stripe.%s AS m"
-								  " (account, livemode, id, data, as_of, deleted, last_event)"
-								  " VALUES ($1, $2, $3, $4, $5, $6, $7)"
-								  " ON CONFLICT (account, livemode, id) DO UPDATE SET"
-								  " data = CASE WHEN excluded.deleted AND NOT $8 THEN m.data ELSE excluded.data END,"
-								  " as_of = GREATEST(m.as_of, excluded.as_of),"
-								  " deleted = excluded.deleted,"
-								  " last_event = excluded.last_event,"
-								  " synced_at = pg_catalog.now()"
-								  " WHERE NOT m.deleted AND (excluded.deleted OR m.as_of < excluded.as_of OR"
-								  " m.as_of = excluded.as_of AND ((m.data ->> 'status') <> ALL ($9) IS NOT FALSE"
-								  " OR (excluded.data ->> 'status') = (m.data ->> 'status')))",
-								  object_types[i].table);
-		upserts[i].nargs = 9;
-		for (int a = 0; a < 3; a++)
-			selects[i].argtypes[a] = upserts[i].argtypes[a] = (a == 1) ? BOOLOID : TEXTOID;
-		upserts[i].argtypes[3] = JSONBOID;
-		upserts[i].argtypes[4] = TIMESTAMPTZOID;
-		upserts[i].argtypes[5] = BOOLOID;
-		upserts[i].argtypes[6] = TEXTOID;
-		upserts[i].argtypes[7] = BOOLOID;
-		upserts[i].argtypes[8] = TEXTARRAYOID;
+		const char *table = object_types[i].table;
+
+		set_plan(&made[i].read,
+				 psprintf("SELECT data, as_of, deleted, last_event FROM stripe.%s"
+						  " WHERE account = $1 AND livemode = $2 AND id = $3", table), 3);
+		set_plan(&made[i].lock,
+				 psprintf("SELECT data, as_of, deleted, last_event FROM stripe.%s"
+						  " WHERE account = $1 AND livemode = $2 AND id = $3 FOR NO KEY UPDATE", table), 3);
+		set_plan(&made[i].insert,
+				 psprintf("INSERT INTO stripe.%s (account, livemode, id, data, as_of, deleted, last_event)"
+						  " VALUES ($1, $2, $3, $4, $5, $6, $7)"
+						  " ON CONFLICT (account, livemode, id) DO NOTHING", table), 7);
+		set_plan(&made[i].update,
+				 psprintf("UPDATE stripe.%s SET data = $4, as_of = $5, deleted = $6, last_event = $7,"
+						  " synced_at = pg_catalog.now()"
+						  " WHERE account = $1 AND livemode = $2 AND id = $3", table), 7);
 	}
 	MemoryContextSwitchTo(old);
-	select_plans = selects;
-	upsert_plans = upserts;
+	plans = made;
 }
 
 /* Whether a member of an object is itself an object with a mirror. */
@@ -118,32 +152,41 @@ expanded_type(const JsonbValue *v)
 
 /*
  * The object as it is stored: without client secrets, at whatever depth, and
- * with expanded objects as their ids.  Expanded objects are applied on the way, which
- * is why this takes the source.
+ * with expanded objects as their ids.  Expanded objects are applied on the way:
+ * those of an answer in their own right, while an event speaks of its own
+ * object only.  The price of a subscription's item is a part of it.
  */
 static Jsonb *
-normalize(const ApplySource *source, JsonbContainer *object)
+normalize(const Arrival *a, JsonbContainer *object)
 {
 	JsonbIterator *it = JsonbIteratorInit(object);
 	JsonbIteratorToken tok;
 	JsonbValue	v;
 	JsonbValue	key = {0};
 	CompatJsonbState st = {0};
+	bool		collapse = strcmp(a->type->name, "subscription_item") != 0;
 
 	(void) JsonbIteratorNext(&it, &v, true);
 	json_begin(&st, false);
 	while ((tok = JsonbIteratorNext(&it, &v, true)) != WJB_END_OBJECT)
 	{
+		const StripeObjectType *type;
+
 		if (tok == WJB_KEY)
 		{
 			key = v;
 			continue;
 		}
 		json_key(&st, key.val.string.val, key.val.string.len);
-		if (expanded_type(&v) != NULL)
+		if (collapse && (type = expanded_type(&v)) != NULL)
 		{
-			apply_object(source, v.val.binary.data);
-			json_text_value(&v, json_get_text(v.val.binary.data, "id"));
+			char	   *id = json_get_text(v.val.binary.data, "id");
+
+			if (a->event == NULL && !a->part)
+				apply_object(a->source, v.val.binary.data);
+			else
+				(void) apply_part(a->source, type, id, v.val.binary.data, PART_ADDS);
+			json_text_value(&v, id);
 		}
 		json_value(&st, &v);
 	}
@@ -166,92 +209,184 @@ check_mode(const ApplySource *source, JsonbContainer *object, const char *id)
 }
 
 static void
-read_row(int type, Datum *args, MirrorRow *row)
+read_row(Arrival *a, bool lock, MirrorRow *row)
 {
+	MirrorPlans *p = &plans[a->type - object_types];
 	bool		isnull;
+	Datum		last_event;
 
-	row->found = store_execute(&select_plans[type], args, NULL, 1) > 0;
-	if (!row->found)
+	memset(row, 0, sizeof(*row));
+	if (store_execute(lock ? &p->lock : &p->read, a->key, NULL, 1) == 0)
 		return;
 	row->data = DatumGetJsonbP(store_column(0, 1, &isnull));
 	row->as_of = DatumGetTimestampTz(store_column(0, 2, &isnull));
 	row->deleted = DatumGetBool(store_column(0, 3, &isnull));
+	last_event = store_column(0, 4, &isnull);
+	row->last_event = isnull ? NULL : TextDatumGetCString(last_event);
 }
 
-/* The order rule; the upsert's WHERE says the same to concurrent sessions. */
+/* A stub says only that the object is gone. */
 static bool
-is_news(const ApplySource *source, const StripeObjectType *type, const MirrorRow *row,
-		Jsonb *data, bool deleted)
+is_stub(Jsonb *data)
 {
-	char	   *before;
-	char	   *after;
-
-	if (!row->found)
-		return true;
-	if (row->deleted || deleted)
-		return !row->deleted;
-	if (row->as_of > source->as_of)
-		return false;
-	if (VARSIZE(row->data) == VARSIZE(data) && memcmp(row->data, data, VARSIZE(data)) == 0)
-		return false;
-	if (row->as_of < source->as_of)
-		return true;
-	before = json_get_text(&row->data->root, "status");
-	after = json_get_text(&data->root, "status");
-	return !objects_is_final(type, before) || (after != NULL && strcmp(before, after) == 0);
-}
-
-static Datum
-final_statuses(const StripeObjectType *type)
-{
-	Datum		values[OBJECT_MAX_FINAL];
-	int			n = 0;
-
-	while (n < OBJECT_MAX_FINAL && type->final[n] != NULL)
-	{
-		values[n] = CStringGetTextDatum(type->final[n]);
-		n++;
-	}
-	return PointerGetDatum(construct_array(values, n, TEXTOID, -1, false, TYPALIGN_INT));
-}
-
-static void
-apply_one(const ApplySource *source, const StripeObjectType *type, const char *id,
-		  JsonbContainer *object)
-{
-	int			t = type - object_types;
 	bool		deleted = false;
-	bool		stub;
 	JsonbValue	created;
-	MirrorRow	row = {0};
+
+	return json_get_bool(&data->root, "deleted", &deleted) && deleted &&
+		!json_get(&data->root, "created", &created);
+}
+
+/*
+ * Compares all that is known of the object in its newest second.  May make
+ * another state of it the one to store: the last piece of a chain shows where
+ * its end is.
+ */
+static Verdict
+judge_second(Arrival *a, const MirrorRow *row)
+{
+	const ApplySource *source = a->source;
+	OrderState	states[ORDER_MAX_STATES];
+	bool		tie = row->as_of == source->as_of;
+	bool		row_known = !tie;
+	bool		certain;
+	int			n = 0;
+	int			best;
+
+	memset(&states[0], 0, sizeof(OrderState));
+	states[n++] = a->event ? a->event->state : (OrderState) {.object = &a->data->root};
+	for (int i = 0; a->event && i < a->event->npeers && n < ORDER_MAX_STATES / 2; i++)
+		states[n++] = a->event->peers[i];
+	best = ledger_states(source->account, source->livemode, a->type->name, a->id,
+						 source->event_id, source->as_of, states + n, ORDER_MAX_STATES - n - 1);
+	if (best < 0)
+		return VERDICT_STALE;
+	n += best;
+
+	for (int i = 0; i < n && !row_known; i++)
+		row_known = states[i].event_id != NULL && row->last_event != NULL &&
+			strcmp(states[i].event_id, row->last_event) == 0;
+
+	/* Of two answers, the later one is later, whatever their second. */
+	if (!row_known && source->event_id == NULL && row->last_event == NULL)
+	{
+		if (objects_rank(a->type, json_get_text(&a->data->root, "status")) <
+			objects_rank(a->type, json_get_text(&row->data->root, "status")))
+			return VERDICT_STALE;
+	}
+	else if (!row_known)
+		states[n++] = (OrderState) {.event_id = row->last_event,.object = &row->data->root};
+	if (n == 1)
+		return VERDICT_WRITE;
+
+	best = order_pick(a->type, states, n, &certain);
+	if (certain)
+		queue_settled(source->account, source->livemode, a->type->name, a->id, QUEUE_SAME_SECOND);
+	else
+		queue_refetch(source->account, source->livemode, a->type->name, a->id, QUEUE_SAME_SECOND);
+	if (best == 0 || order_equal(states[best].object, states[0].object))
+		return VERDICT_WRITE;
+	a->data = states[best].object == &row->data->root ? row->data : normalize(a, states[best].object);
+	a->last_event = states[best].event_id;
+	return order_equal(&a->data->root, &row->data->root) ? VERDICT_STALE : VERDICT_WRITE;
+}
+
+/*
+ * The order rule.  Without the lock, "write" means: look again with it.
+ */
+static Verdict
+judge(Arrival *a, const MirrorRow *row, bool locked)
+{
+	if (row->deleted)
+	{
+		/* What it was may come after the news that it is gone. */
+		if (a->deleted || !is_stub(row->data))
+			return VERDICT_STALE;
+		a->deleted = true;
+		return VERDICT_WRITE;
+	}
+	if (a->deleted)
+	{
+		if (is_stub(a->data))
+			a->data = row->data;
+		return VERDICT_WRITE;
+	}
+	if (a->part && a->how == PART_ADDS)
+		return VERDICT_UNCHANGED;
+	if (row->as_of > a->source->as_of)
+		return VERDICT_STALE;
+	a->data = nested_carry(a->type, row->data, a->data);
+	if (VARSIZE(row->data) == VARSIZE(a->data) && memcmp(row->data, a->data, VARSIZE(a->data)) == 0)
+		return VERDICT_UNCHANGED;
+	if (a->part || !locked)
+		return VERDICT_WRITE;
+	return judge_second(a, row);
+}
+
+static bool
+write_row(Arrival *a, const MirrorRow *row)
+{
+	MirrorPlans *p = &plans[a->type - object_types];
+	Datum		args[7];
+	char		nulls[8] = "       ";
+
+	memcpy(args, a->key, sizeof(a->key));
+	args[3] = JsonbPGetDatum(a->data);
+	args[4] = TimestampTzGetDatum(row->data ? Max(row->as_of, a->source->as_of) : a->source->as_of);
+	args[5] = BoolGetDatum(a->deleted);
+	args[6] = a->last_event ? CStringGetTextDatum(a->last_event) : (Datum) 0;
+	nulls[6] = a->last_event ? ' ' : 'n';
+	return store_execute(row->data ? &p->update : &p->insert, args, nulls, 0) > 0;
+}
+
+static ApplyOutcome
+apply_arrival(Arrival *a, JsonbContainer *object)
+{
+	bool		deleted = false;
+	bool		lock = a->event != NULL;
 	Jsonb	   *data;
-	Datum		args[9];
-	char		nulls[10] = "         ";
 
-	if (select_plans == NULL)
+	if (plans == NULL)
 		make_plans();
-	check_mode(source, object, id);
+	check_mode(a->source, object, a->id);
 	(void) json_get_bool(object, "deleted", &deleted);
-	data = normalize(source, object);
+	deleted = deleted || (a->event != NULL && a->event->deleted);
+	data = normalize(a, object);
+	a->key[0] = CStringGetTextDatum(a->source->account);
+	a->key[1] = BoolGetDatum(a->source->livemode);
+	a->key[2] = CStringGetTextDatum(a->id);
 
-	args[0] = CStringGetTextDatum(source->account);
-	args[1] = BoolGetDatum(source->livemode);
-	args[2] = CStringGetTextDatum(id);
-	read_row(t, args, &row);
-	if (!is_news(source, type, &row, data, deleted))
-		return;
+	for (;;)
+	{
+		MirrorRow	row;
 
-	/* A stub says only that the object is gone; what it was is kept. */
-	stub = deleted && !json_get(object, "created", &created);
-	args[3] = JsonbPGetDatum(data);
-	args[4] = TimestampTzGetDatum(source->as_of);
-	args[5] = BoolGetDatum(deleted);
-	args[6] = source->event_id ? CStringGetTextDatum(source->event_id) : (Datum) 0;
-	nulls[6] = source->event_id ? ' ' : 'n';
-	args[7] = BoolGetDatum(!stub);
-	args[8] = final_statuses(type);
-	if (store_execute(&upsert_plans[t], args, nulls, 0) > 0 && listener != NULL)
-		listener(source, type, id, data);
+		CHECK_FOR_INTERRUPTS();
+		a->data = data;
+		a->deleted = deleted;
+		a->last_event = a->source->event_id;
+		read_row(a, lock, &row);
+		if (row.data != NULL)
+		{
+			Verdict		verdict = judge(a, &row, lock);
+
+			if (verdict != VERDICT_WRITE)
+				return verdict == VERDICT_STALE ? APPLY_STALE : APPLY_UNCHANGED;
+		}
+		if ((row.data == NULL || lock) && write_row(a, &row))
+		{
+			nested_follow(a->source, a->type, a->id, row.data, a->data);
+			if (listener != NULL)
+				listener(a->source, a->type, a->id, a->data);
+			return a->event == NULL || a->last_event == a->source->event_id ?
+				APPLY_WRITTEN : APPLY_STALE;
+		}
+		lock = true;
+	}
+}
+
+static bool
+usable_id(const char *id)
+{
+	return id != NULL && id[0] != '\0' && strlen(id) <= MAX_ID_LENGTH;
 }
 
 void
@@ -285,6 +420,74 @@ apply_object(const ApplySource *source, JsonbContainer *object)
 
 	type = objects_find(name);
 	id = json_get_text(object, "id");
-	if (type != NULL && id != NULL && strlen(id) <= MAX_ID_LENGTH)
-		apply_one(source, type, id, object);
+	if (type != NULL && usable_id(id))
+	{
+		Arrival		a = {.source = source,.type = type,.id = id};
+
+		(void) apply_arrival(&a, object);
+	}
+}
+
+ApplyOutcome
+apply_event(const ApplySource *source, const ApplyEvent *event)
+{
+	Arrival		a = {.source = source,.type = event->type,.id = event->id,.event = event};
+
+	return apply_arrival(&a, event->state.object);
+}
+
+ApplyOutcome
+apply_part(const ApplySource *source, const StripeObjectType *type, const char *id,
+		   JsonbContainer *object, ApplyPart how)
+{
+	Arrival		a = {.source = source,.type = type,.id = id,.part = true,.how = how};
+
+	check_stack_depth();
+	if (!usable_id(id))
+		return APPLY_STALE;
+	return apply_arrival(&a, object);
+}
+
+/* An arrival without content, and the row it is about, locked. */
+static Arrival
+lock_known(const ApplySource *source, const StripeObjectType *type, const char *id, MirrorRow *row)
+{
+	Arrival		a = {.source = source,.type = type,.id = id};
+
+	if (plans == NULL)
+		make_plans();
+	a.key[0] = CStringGetTextDatum(source->account);
+	a.key[1] = BoolGetDatum(source->livemode);
+	a.key[2] = CStringGetTextDatum(id);
+	read_row(&a, true, row);
+	return a;
+}
+
+void
+apply_completed(const ApplySource *source, const StripeObjectType *type, const char *id,
+				JsonbContainer *object)
+{
+	ApplySource same = *source;
+	MirrorRow	row;
+
+	(void) lock_known(source, type, id, &row);
+	if (row.data == NULL || row.deleted)
+		return;
+	same.as_of = row.as_of;
+	(void) apply_part(&same, type, id, object, PART_FOLLOWS);
+}
+
+void
+apply_gone(const ApplySource *source, const StripeObjectType *type, const char *id)
+{
+	MirrorRow	row;
+	Arrival		a = lock_known(source, type, id, &row);
+
+	if (row.data == NULL || row.deleted)
+		return;
+	a.data = row.data;
+	a.deleted = true;
+	(void) write_row(&a, &row);
+	if (listener != NULL)
+		listener(source, type, id, a.data);
 }

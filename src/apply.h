@@ -13,6 +13,7 @@
 
 #include "compat.h"
 #include "objects.h"
+#include "order.h"
 
 /* Where an object was heard of. */
 typedef struct ApplySource
@@ -23,6 +24,24 @@ typedef struct ApplySource
 	const char *event_id;		/* NULL: an answer of the API */
 } ApplySource;
 
+/* What an event adds to that. */
+typedef struct ApplyEvent
+{
+	const StripeObjectType *type;
+	const char *id;
+	OrderState	state;
+	bool		deleted;		/* the object is gone */
+	const OrderState *peers;	/* not in the ledger yet: events of the same */
+	int			npeers;			/* object and second, applied before */
+} ApplyEvent;
+
+typedef enum ApplyOutcome
+{
+	APPLY_STALE,				/* what is held is newer */
+	APPLY_UNCHANGED,			/* what is held says the same */
+	APPLY_WRITTEN
+} ApplyOutcome;
+
 /*
  * Told of each mirror row written, within the same store scope and
  * transaction.  "data" is what was stored.
@@ -32,10 +51,34 @@ typedef void (*ApplyListener) (const ApplySource *source, const StripeObjectType
 extern void apply_set_listener(ApplyListener listener);
 
 /*
- * Applies an object, a list of objects or a deletion stub; anything else is
- * ignored.  Objects expanded in it are applied too.  Must run within a store
- * scope (store.h).  Raises ST012 if the object belongs to the other mode.
+ * Applies an object, a list of objects or a deletion stub of an answer;
+ * anything else is ignored.  Objects expanded in it are applied too.  Must run
+ * within a store scope (store.h), as all functions here.  Raises ST012 if the
+ * object belongs to the other mode.
  */
 extern void apply_object(const ApplySource *source, JsonbContainer *object);
+
+/* Applies the object of an event. */
+extern ApplyOutcome apply_event(const ApplySource *source, const ApplyEvent *event);
+
+/* How an object that came within another one is applied. */
+typedef enum ApplyPart
+{
+	PART_FOLLOWS,				/* true whenever the whole is */
+	PART_ADDS					/* only if nothing is known of it yet */
+} ApplyPart;
+
+extern ApplyOutcome apply_part(const ApplySource *source, const StripeObjectType *type,
+							   const char *id, JsonbContainer *object, ApplyPart how);
+
+/*
+ * Replaces the content of an object that is known by the same, completed.  It
+ * is as of when it was.
+ */
+extern void apply_completed(const ApplySource *source, const StripeObjectType *type,
+							const char *id, JsonbContainer *object);
+
+/* Marks an object as gone, if it is known. */
+extern void apply_gone(const ApplySource *source, const StripeObjectType *type, const char *id);
 
 #endif							/* MP_APPLY_H */

@@ -17,8 +17,8 @@
 #include "apply.h"
 #include "compat.h"
 #include "configured.h"
+#include "follow.h"
 #include "scrub.h"
-#include "payment.h"
 #include "settings.h"
 
 COMPAT_MODULE_MAGIC("memberpulse_stripe", MP_VERSION);
@@ -31,5 +31,5 @@ _PG_init(void)
 	settings_define();
 	configured_take_environment();
 	scrub_install();
-	apply_set_listener(payment_follow);
+	apply_set_listener(follow_mirror);
 }

@@ -7,6 +7,10 @@
  * The columns of the mirror tables are declared in sql/, not here: they are
  * generated from the object, so no code names them.
  *
+ * Ranks tell which of two states came later when Stripe's clock cannot.  Only
+ * what no object of the type ever does backwards is ranked: a subscription
+ * never becomes incomplete again, but it does go from past_due to active.
+ *
  * src/objects.c
  *-------------------------------------------------------------------------
  */
@@ -15,27 +19,40 @@
 #include "objects.h"
 
 const StripeObjectType object_types[] = {
-	{"product", "products", {NULL}},
-	{"price", "prices", {NULL}},
-	{"customer", "customers", {NULL}},
-	{"payment_method", "payment_methods", {NULL}},
-	{"payment_intent", "payment_intents", {"succeeded", "canceled"}},
-	{"setup_intent", "setup_intents", {"succeeded", "canceled"}},
-	{"mandate", "mandates", {NULL}},
-	{"charge", "charges", {NULL}},
-	{"refund", "refunds", {"failed", "canceled"}},
-	{"dispute", "disputes", {NULL}},
-	{"subscription", "subscriptions", {"canceled", "incomplete_expired"}},
-	{"subscription_item", "subscription_items", {NULL}},
-	{"subscription_schedule", "subscription_schedules", {"completed", "released", "canceled"}},
-	{"invoice", "invoices", {"void"}},
-	{"invoice_payment", "invoice_payments", {"paid", "canceled"}},
-	{"credit_note", "credit_notes", {"void"}},
-	{"coupon", "coupons", {NULL}},
-	{"promotion_code", "promotion_codes", {NULL}},
-	{"checkout.session", "checkout_sessions", {"expired"}},
-	{"tax_rate", "tax_rates", {NULL}},
-	{"entitlements.active_entitlement", "active_entitlements", {NULL}},
+	{"product", "products", "/v1/products", NULL, true},
+	{"price", "prices", "/v1/prices", NULL, true},
+	{"customer", "customers", "/v1/customers", NULL, true},
+	{"payment_method", "payment_methods", "/v1/payment_methods"},
+	{"payment_intent", "payment_intents", "/v1/payment_intents", NULL, false,
+	{{"succeeded", RANK_FINAL}, {"canceled", RANK_FINAL}}},
+	{"setup_intent", "setup_intents", "/v1/setup_intents", NULL, false,
+	{{"succeeded", RANK_FINAL}, {"canceled", RANK_FINAL}}},
+	{"mandate", "mandates", "/v1/mandates"},
+	{"charge", "charges", "/v1/charges", "refunds", false,
+	{{"pending", RANK_FIRST}}},
+	{"refund", "refunds", "/v1/refunds", NULL, false,
+		{{"pending", RANK_FIRST}, {"requires_action", RANK_FIRST}, {"succeeded", 2},
+	{"failed", RANK_FINAL}, {"canceled", RANK_FINAL}}},
+	{"dispute", "disputes", "/v1/disputes"},
+	{"subscription", "subscriptions", "/v1/subscriptions", "items", false,
+	{{"incomplete", RANK_FIRST}, {"canceled", RANK_FINAL}, {"incomplete_expired", RANK_FINAL}}},
+	{"subscription_item", "subscription_items", "/v1/subscription_items", NULL, true},
+	{"subscription_schedule", "subscription_schedules", "/v1/subscription_schedules", NULL, false,
+		{{"not_started", RANK_FIRST}, {"completed", RANK_FINAL}, {"released", RANK_FINAL},
+	{"canceled", RANK_FINAL}}},
+	{"invoice", "invoices", "/v1/invoices", "lines", true,
+		{{"draft", RANK_FIRST}, {"open", RANK_MIDDLE}, {"uncollectible", 2},
+	{"paid", RANK_FINAL}, {"void", RANK_FINAL}}},
+	{"invoice_payment", "invoice_payments", "/v1/invoice_payments", NULL, false,
+	{{"open", RANK_FIRST}, {"paid", RANK_FINAL}, {"canceled", RANK_FINAL}}},
+	{"credit_note", "credit_notes", "/v1/credit_notes", "lines", false,
+	{{"void", RANK_FINAL}}},
+	{"coupon", "coupons", "/v1/coupons", NULL, true},
+	{"promotion_code", "promotion_codes", "/v1/promotion_codes"},
+	{"checkout.session", "checkout_sessions", "/v1/checkout/sessions", NULL, false,
+	{{"open", RANK_FIRST}, {"complete", RANK_FINAL}, {"expired", RANK_FINAL}}},
+	{"tax_rate", "tax_rates", "/v1/tax_rates"},
+	{"entitlements.active_entitlement", "active_entitlements"},
 };
 
 const int	object_ntypes = lengthof(object_types);
@@ -49,13 +66,11 @@ objects_find(const char *name)
 	return NULL;
 }
 
-bool
-objects_is_final(const StripeObjectType *type, const char *status)
+int
+objects_rank(const StripeObjectType *type, const char *status)
 {
-	if (status == NULL)
-		return false;
-	for (int i = 0; i < OBJECT_MAX_FINAL && type->final[i] != NULL; i++)
-		if (strcmp(type->final[i], status) == 0)
-			return true;
-	return false;
+	for (int i = 0; status != NULL && i < OBJECT_MAX_RANKS && type->ranks[i].status != NULL; i++)
+		if (strcmp(type->ranks[i].status, status) == 0)
+			return type->ranks[i].rank;
+	return RANK_MIDDLE;
 }

@@ -22,6 +22,7 @@
 #include "call.h"
 #include "fallback.h"
 #include "json.h"
+#include "membership.h"
 #include "money.h"
 #include "params.h"
 #include "payment.h"
@@ -51,11 +52,12 @@ static StorePlan update_payment = {
 	.nargs = 3,
 	.argtypes = {TEXTOID, BOOLOID, TEXTOID}};
 
-static StorePlan payment_exists = {
+static StorePlan lock_payment = {
 	.sql = "SELECT 1 FROM stripe.payments"
-		   " WHERE account = $1 AND livemode = $2 AND payment_intent = $3",
+	" WHERE account = $1 AND livemode = $2 AND payment_intent = $3 FOR NO KEY UPDATE",
 	.nargs = 3,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID}};
+	.argtypes = {TEXTOID, BOOLOID, TEXTOID}
+};
 
 static StorePlan insert_payment = {
 	.sql = "INSERT INTO stripe.payments (account, livemode, payment_intent, " STATE_COLUMNS ", receipt_number)"
@@ -69,39 +71,77 @@ static StorePlan insert_payment = {
 	.argtypes = {TEXTOID, BOOLOID, TEXTOID}};
 
 /*
- * Brings the payment's row in line.  Another session may insert it first; the
- * update that follows then sees that row.  A refund or charge may be heard of
- * before its payment intent: there is nothing to derive then, yet.
+ * The row is locked before the view is read: an update that waits for another
+ * session's would go on with what the view said before.  A refund or charge
+ * may be heard of before its payment intent: there is nothing to derive then,
+ * yet, and the last turn of the loop finds no row either.
  */
-static void
-refresh_payment(const ApplySource *source, const char *payment_intent)
+void
+payment_refresh(const char *account, bool livemode, const char *payment_intent)
 {
 	Datum		args[3];
+	bool		changed = false;
+
+	args[0] = CStringGetTextDatum(account);
+	args[1] = BoolGetDatum(livemode);
+	args[2] = CStringGetTextDatum(payment_intent);
+	for (int turn = 0; turn < 2 && !changed; turn++)
+	{
+		if (store_execute(&lock_payment, args, NULL, 1) > 0)
+		{
+			changed = store_execute(&update_payment, args, NULL, 0) > 0;
+			break;
+		}
+		changed = store_execute(&insert_payment, args, NULL, 0) > 0;
+	}
+	if (changed)
+		membership_announce("payment", account, payment_intent, NULL);
+}
+
+static StorePlan find_by_charge = {
+	.sql = "SELECT payment_intent FROM stripe.charges"
+	" WHERE account = $1 AND livemode = $2 AND id = $3 AND payment_intent IS NOT NULL",
+	.nargs = 3,
+	.argtypes = {TEXTOID, BOOLOID, TEXTOID}
+};
+
+/*
+ * Old disputes and refunds name their charge alone.
+ */
+static char *
+intent_of_charge(const ApplySource *source, const char *charge)
+{
+	Datum		args[3];
+	bool		isnull;
 
 	args[0] = CStringGetTextDatum(source->account);
 	args[1] = BoolGetDatum(source->livemode);
-	args[2] = CStringGetTextDatum(payment_intent);
-	if (store_execute(&payment_exists, args, NULL, 1) == 0 &&
-		store_execute(&insert_payment, args, NULL, 0) > 0)
-		return;
-	store_execute(&update_payment, args, NULL, 0);
+	args[2] = CStringGetTextDatum(charge);
+	if (store_execute(&find_by_charge, args, NULL, 1) == 0)
+		return NULL;
+	return TextDatumGetCString(store_column(0, 1, &isnull));
 }
 
-void
-payment_follow(const ApplySource *source, const StripeObjectType *type, const char *id, Jsonb *data)
+char *
+payment_of(const ApplySource *source, const StripeObjectType *type, const char *id, Jsonb *data)
 {
 	static const char *const types[] = {"charge", "refund", "dispute"};
 	char	   *payment_intent;
+	char	   *charge;
 
 	if (strcmp(type->name, "payment_intent") == 0)
-	{
-		refresh_payment(source, id);
-		return;
-	}
+		return pstrdup(id);
 	for (int i = 0; i < (int) lengthof(types); i++)
-		if (strcmp(type->name, types[i]) == 0 &&
-			(payment_intent = json_get_ref(&data->root, "payment_intent")) != NULL)
-			refresh_payment(source, payment_intent);
+	{
+		if (strcmp(type->name, types[i]) != 0)
+			continue;
+		payment_intent = json_get_ref(&data->root, "payment_intent");
+		charge = json_get_ref(&data->root, "charge");
+		if (payment_intent == NULL && charge != NULL)
+			return intent_of_charge(source, charge);
+		return payment_intent;
+	}
+	return NULL;
 }
 
 /* What is left of a payment, as far as the tables know. */

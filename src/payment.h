@@ -11,8 +11,14 @@
 
 #include "apply.h"
 
-/* An ApplyListener: keeps stripe.payments true to the mirrors. */
-extern void payment_follow(const ApplySource *source, const StripeObjectType *type,
-						   const char *id, Jsonb *data);
+/*
+ * The payment intent whose payment the object has a part in, or NULL.  Must run
+ * within a store scope, as the next.
+ */
+extern char *payment_of(const ApplySource *source, const StripeObjectType *type,
+						const char *id, Jsonb *data);
 
-#endif							/* MP_PAYMENT_H */
+/* Brings a row of stripe.payments in line with the mirrors. */
+extern void payment_refresh(const char *account, bool livemode, const char *payment_intent);
+
+#endif /* MP_PAYMENT_H */

@@ -33,6 +33,7 @@ int			settings_timeout = 30000;
 int			settings_connect_timeout = 10000;
 int			settings_max_retries = 2;
 int			settings_max_response_kb = 16 * 1024;
+int			settings_webhook_tolerance = 300;
 
 /*
  * The hosts that plain http may name: only traffic that never leaves the
@@ -229,6 +230,12 @@ settings_define(void)
 							NULL,
 							&settings_max_response_kb, 16 * 1024, 1, 256 * 1024,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("memberpulse_stripe.webhook_tolerance",
+							"How far a webhook's signature may be from the clock, either way.",
+							"0 turns the check of its age off.",
+							&settings_webhook_tolerance, 300, 0, 86400,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("memberpulse_stripe");
 

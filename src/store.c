@@ -43,6 +43,24 @@ store_owner(void)
 	return owner;
 }
 
+/*
+ * What holds while statements are planned and run.  Every statement here finds
+ * rows by a key, and its plan is kept.  Made while the tables are empty, and
+ * statistics say so, any plan looks as good as any other: without these a
+ * backend could keep one that reads whole tables, long after they have grown.
+ */
+static const struct
+{
+	const char *name;
+	const char *value;
+}			pinned[] = {
+	{"search_path", "pg_catalog, pg_temp"},
+	{"plan_cache_mode", "force_generic_plan"},
+	{"enable_seqscan", "off"},
+	{"enable_hashjoin", "off"},
+	{"enable_mergejoin", "off"},
+};
+
 void
 store_begin(StoreScope *scope)
 {
@@ -52,8 +70,9 @@ store_begin(StoreScope *scope)
 	SetUserIdAndSecContext(store_owner(),
 						   scope->sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	scope->guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	for (int i = 0; i < (int) lengthof(pinned); i++)
+		(void) set_config_option(pinned[i].name, pinned[i].value, PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 void
@@ -65,20 +84,48 @@ store_end(StoreScope *scope)
 		elog(ERROR, "could not disconnect from SPI");
 }
 
+/* Statements being run, one within another where triggers are. */
+static int	running = 0;
+
+/*
+ * A plan made while the tables were small may be a bad one now, and nothing
+ * says so before they are analysed.  So plans are made again after so many
+ * runs, a few times in the life of a backend.
+ */
+#define FIRST_REPLAN 16
+#define REPLAN_FACTOR 2
+
+static void
+make_plan(StorePlan *plan)
+{
+	SPIPlanPtr	made = SPI_prepare(plan->sql, plan->nargs, plan->argtypes);
+
+	if (made == NULL || SPI_keepplan(made) != 0)
+		elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
+	if (plan->plan != NULL)
+		SPI_freeplan(plan->plan);
+	plan->plan = made;
+	plan->replan_at = plan->runs == 0 ? FIRST_REPLAN : plan->runs * REPLAN_FACTOR;
+}
+
 static uint64
 run_plan(StorePlan *plan, Datum *args, const char *nulls, bool read_only, long limit)
 {
-	int			rc;
+	int			rc = 0;
 
-	if (plan->plan == NULL)
+	if (plan->plan == NULL || (plan->runs >= plan->replan_at && running == 0))
+		make_plan(plan);
+	plan->runs++;
+	running++;
+	PG_TRY();
 	{
-		SPIPlanPtr	made = SPI_prepare(plan->sql, plan->nargs, plan->argtypes);
-
-		if (made == NULL || SPI_keepplan(made) != 0)
-			elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
-		plan->plan = made;
+		rc = SPI_execute_plan(plan->plan, args, nulls, read_only, limit);
 	}
-	rc = SPI_execute_plan(plan->plan, args, nulls, read_only, limit);
+	PG_FINALLY();
+	{
+		running--;
+	}
+	PG_END_TRY();
 	if (rc < 0)
 		elog(ERROR, "could not execute a statement: %s", SPI_result_code_string(rc));
 	return SPI_processed;

@@ -18,6 +18,8 @@ typedef struct StorePlan
 	int			nargs;
 	Oid			argtypes[12];
 	SPIPlanPtr	plan;			/* NULL until first used */
+	uint64		runs;
+	uint64		replan_at;
 } StorePlan;
 
 typedef struct StoreScope

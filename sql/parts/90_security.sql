@@ -55,6 +55,9 @@ AS $$
 		('stripe_grant', 'function', 'admin'),
 		('stripe_revoke', 'function', 'admin'),
 		('stripe_test_connection', 'function', 'admin'),
+		('stripe_doctor', 'function', 'admin'),
+		('key_state', 'function', 'admin'),
+		('is_copy', 'function', 'admin'),
 		-- superusers and the owner
 		('stripe_reseal', 'function', 'owner'),
 		('stripe_adopt', 'function', 'owner'),
