@@ -141,9 +141,10 @@ check_slack(Interval *slack)
 {
 	Interval	none = {0};
 	Interval	most = {.day = MAX_SLACK_DAYS};
+	Datum		value = IntervalPGetDatum(slack);
 
-	if (DatumGetBool(DirectFunctionCall2(interval_lt, IntervalPGetDatum(slack), IntervalPGetDatum(&none))) ||
-		DatumGetBool(DirectFunctionCall2(interval_gt, IntervalPGetDatum(slack), IntervalPGetDatum(&most))))
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, value, IntervalPGetDatum(&none))) ||
+		DatumGetBool(DirectFunctionCall2(interval_gt, value, IntervalPGetDatum(&most))))
 		refuse("renewal_slack", "The slack is 0 to 30 days.");
 }
 

@@ -118,7 +118,10 @@ scrub_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		mask_keys(masked);
 		query = masked;
 	}
-	(previous_utility_hook ? previous_utility_hook : standard_ProcessUtility)(pstmt, query, read_only_tree, context, params, environment, dest, qc);
+	if (previous_utility_hook)
+		previous_utility_hook(pstmt, query, read_only_tree, context, params, environment, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, query, read_only_tree, context, params, environment, dest, qc);
 }
 
 /* The texts of an ErrorData are its own copies; the statement's is not. */

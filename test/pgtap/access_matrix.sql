@@ -26,21 +26,27 @@ CREATE TEMP TABLE expected (kind text, level text, names text[]);
 INSERT INTO expected VALUES
 ('function', 'reader', '{stripe_last_error, stripe_order_status, livemode, may_read, form_encode,
 	json_text, json_key, json_ref, json_boolean, json_bigint, json_numeric, json_time, json_part,
-	json_time_min, json_time_max, json_sum_bigint}'),
+	json_time_min, json_time_max, json_sum_bigint,
+	stripe_membership_active, stripe_membership, membership_state, membership_status, membership_json}'),
 ('function', 'biller', '{stripe_create_intent, stripe_update_intent, stripe_confirm_intent, stripe_capture_intent,
 	stripe_cancel_intent, stripe_get_payment, stripe_create_customer, stripe_ensure_customer, stripe_update_customer,
 	stripe_delete_customer, stripe_create_setup_intent, stripe_attach_payment_method, stripe_detach_payment_method,
-	stripe_set_default_payment_method, stripe_list_payment_methods, stripe_list, stripe_search, list_rows, endpoint_path}'),
+	stripe_set_default_payment_method, stripe_list_payment_methods, stripe_list, stripe_search, list_rows, endpoint_path,
+	stripe_verify_webhook, stripe_webhook_is_valid, stripe_ingest_webhook, stripe_ingest_webhooks, stripe_retry_events,
+	stripe_refetch, stripe_link_membership}'),
 ('function', 'admin', '{stripe_refund, stripe_cancel_refund, stripe_request, stripe_try_request, stripe_configure,
-	stripe_set_credentials, stripe_grant, stripe_revoke, stripe_test_connection}'),
-('function', 'owner', '{stripe_reseal, stripe_adopt, stripe_prune_audit, json_has_client_secret, json_without_client_secret,
+	stripe_set_credentials, stripe_grant, stripe_revoke, stripe_test_connection, stripe_doctor, key_state, is_copy,
+	stripe_ingest_events, stripe_replay_event, stripe_override_membership}'),
+('function', 'owner', '{stripe_reseal, stripe_adopt, stripe_prune, stripe_prune_audit, json_has_client_secret, json_without_client_secret,
 	keep_last_customer, forget_cached, required_levels, sync_privileges, protect_tables}'),
 ('relation', 'reader', '{accounts, access_audit, credential_status, payments, payment_states,
 	products, prices, customers, payment_methods, payment_intents, setup_intents, mandates, charges, refunds, disputes,
 	subscriptions, subscription_items, subscription_schedules, invoices, invoice_payments, credit_notes, coupons,
-	promotion_codes, tax_rates, active_entitlements, checkout_sessions}'),
+	promotion_codes, tax_rates, active_entitlements, checkout_sessions,
+	plans, events, refetches, memberships, membership_history, membership_links, membership_subscriptions,
+	active_members, renewals_due, failed_payments, revenue_monthly, membership_conflicts, webhook_health}'),
 ('relation', 'admin', '{grants}'),
-('relation', 'owner', '{credentials, homes, access_audit_id_seq, receipt_number}');
+('relation', 'owner', '{credentials, homes, access_audit_id_seq, membership_history_serial_seq, receipt_number}');
 
 -- Readers see these columns of the credentials, and the view is made of them.
 CREATE TEMP TABLE open_columns AS
