@@ -336,6 +336,9 @@ CREATE FUNCTION pg_temp.nonsense_call(f oid, tenant text) RETURNS text LANGUAGE 
 			   WHEN type = 'bigint'::regtype THEN '1000'
 			   WHEN type = 'interval'::regtype THEN quote_literal('1 day')
 			   WHEN type = 'jsonb'::regtype THEN quote_literal('{}')
+			   WHEN type = 'timestamptz'::regtype THEN quote_literal('2026-01-01') || '::timestamptz'
+			   WHEN type IN (SELECT t.typarray FROM pg_type t WHERE t.typarray <> 0) THEN format('%L::%s', '{}', type::regtype)
+			   WHEN type IN ('text'::regtype, 'bytea'::regtype) THEN format('%L::%s', 'x', type::regtype)
 			   ELSE quote_literal('x') END), ', '))
 	  FROM (SELECT a.name, a.type, a.n
 			  FROM pg_proc p,
