@@ -80,4 +80,22 @@ is(orders('README.md'), join("\n", 'course|C-3|failed|900|0', 'event|T-17|partia
 		'membership|m-42/2027|completed|12000|0'), 'the payments that README.md takes');
 is($session{'README.md'}->sql('SELECT count(*) FROM stripe.customers')->{stdout}, 1, 'and its one customer');
 
+sub answer { my ($name, $sql) = @_; return $session{$name}->sql($sql)->{stdout} }
+
+is(answer('README.md', q{SELECT membership_id, status, stripe_membership_active(membership_id) FROM stripe.memberships}),
+	'm-42|active|t', 'and the member it lets in');
+cmp_ok(answer('README.md', 'SELECT count(*) FROM stripe.events'), '>', 5, 'it takes in events');
+foreach my $name (sort { $a cmp $b } keys %session)
+{
+	is(answer($name, q{SELECT id || ': ' || error FROM stripe.events WHERE state = 'failed'}), '', "$name: no event fails");
+}
+is(answer('cookbook.md', q{
+	SELECT cause, status, access_until - now() > interval '12 days' FROM stripe.membership_history
+	 WHERE account = 'rehearsal' ORDER BY serial}),
+	join("\n", 'evt_1|active|t', 'evt_3|grace|f', 'stripe_override_membership|grace|t', 'stripe_override_membership|grace|f'),
+	'what becomes of the membership in the cookbook');
+is(answer('cookbook.md', q{
+	SELECT m.grace_until = e.created + interval '7 days' FROM stripe.memberships m, stripe.events e
+	 WHERE m.membership_id = 'm-42' AND e.id = 'evt_2'}), 't', 'and its grace is counted from the failed payment');
+
 done_testing();

@@ -57,6 +57,14 @@ foreach my $file ("$root/README.md", "$root/CHANGELOG.md", sort glob "$root/doc/
 	is_deeply([ grep { !$any{$_} } @calls ], [], basename($file) . ' calls only functions that exist');
 }
 
+# Views are what people are meant to read.
+my @views = lines(q{SELECT relname FROM pg_class WHERE relnamespace = 'stripe'::regnamespace AND relkind = 'v' ORDER BY 1});
+cmp_ok(scalar @views, '>', 6, 'there are views');
+foreach my $view (@views)
+{
+	like($readme, qr/^\| `stripe\.\Q$view\E` \|/m, "README.md has a row for stripe.$view");
+}
+
 # Settings: LOAD defines them.
 my @settings = lines(q{LOAD 'memberpulse_stripe'; SELECT name FROM pg_settings WHERE name LIKE 'memberpulse\_stripe.%' ORDER BY 1});
 cmp_ok(scalar @settings, '>', 8, 'there are settings');
