@@ -35,6 +35,21 @@ is_input_error(int sqlstate)
 		category == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 }
 
+/* What an error of jsonb_in() says of its input. */
+static const char *
+input_error(int sqlstate)
+{
+	switch (sqlstate)
+	{
+		case ERRCODE_INVALID_TEXT_REPRESENTATION:
+			return "it is not valid JSON";
+		case ERRCODE_STATEMENT_TOO_COMPLEX:
+			return "it is nested too deeply";
+		default:
+			return "it holds a character or a number that jsonb cannot hold";
+	}
+}
+
 /*
  * jsonb_in() takes no locks, opens nothing and writes nothing, which is what
  * makes it sound to catch its errors without a subtransaction.
@@ -66,7 +81,7 @@ json_parse(const char *data, size_t len, const char **why)
 		if (!is_input_error(edata->sqlerrcode))
 			PG_RE_THROW();
 		FlushErrorState();
-		*why = edata->sqlerrcode == ERRCODE_STATEMENT_TOO_COMPLEX ? "it is nested too deeply" : "it is not valid JSON";
+		*why = input_error(edata->sqlerrcode);
 		FreeErrorData(edata);
 		result = NULL;
 	}

@@ -146,4 +146,4 @@ AS 'MODULE_PATHNAME', 'stripe_prune'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
 REVOKE ALL ON FUNCTION @extschema@.stripe_prune(interval, integer, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.stripe_prune(interval, integer, text) IS
-	'Deletes events that were dealt with, and history of memberships, older than "keep", at most "max" rows; returns how many.  Call it, and commit, until it returns less than "max".  Events that failed and the newest history of each membership stay.  At least 31 days are kept.  For administrators.';
+	'Deletes events that were dealt with, and history of memberships, older than "keep", at most "max" rows; returns how many.  Call it, and commit, until it returns less than "max".  Events that failed and the newest history of each membership stay.  At least 31 days are kept.  For superusers and the extension''s owner.';

@@ -47,7 +47,7 @@ my %answers = (
 	'wrong content type' => [ { type => 'wrong_content_type' }, qr{it is not of type application/json} ],
 	'empty'              => [ { type => 'empty' },              qr/it is empty/ ],
 	'invalid UTF-8'      => [ { type => 'invalid_utf8' },       qr/it is not valid UTF-8/ ],
-	'escaped zero byte'  => [ { type => 'nul' },                qr/it is not valid JSON/ ],
+	'escaped zero byte'  => [ { type => 'nul' },                qr/it holds a character or a number that jsonb cannot hold/ ],
 	'nested deeply'      => [ { type => 'deep' },               qr/it is nested too deeply/ ]);
 
 foreach my $what (sort keys %answers)
