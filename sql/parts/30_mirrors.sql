@@ -11,6 +11,10 @@
 -- index is built on are read by stripe.json_key or stripe.json_ref, which
 -- never yield a value too long for an index.
 --
+-- Indexes beside the primary key begin with what they are there to find.  If
+-- they began with the account too, a plan made before the tables were analyzed
+-- could take one of them for a look-up by id, and read all of the account.
+--
 -- Tables whose rows are updated often leave a tenth of each page free, so that
 -- an update which touches no indexed column stays on its page and writes no
 -- index entry.
@@ -97,11 +101,11 @@ REVOKE ALL ON TABLE stripe.prices FROM PUBLIC;
 COMMENT ON TABLE stripe.prices IS
 	'What a product costs: amount, currency and cycle.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.prices', '');
-CREATE INDEX prices_lookup_key_idx ON stripe.prices (account, livemode, lookup_key)
+CREATE INDEX prices_lookup_key_idx ON stripe.prices (lookup_key, account, livemode)
 	WHERE lookup_key IS NOT NULL;
 COMMENT ON INDEX stripe.prices_lookup_key_idx IS
 	'Finds a price by its lookup key.  Not unique: while a key moves from one price to another, the two updates may arrive in either order.';
-CREATE INDEX prices_product_idx ON stripe.prices (account, livemode, product);
+CREATE INDEX prices_product_idx ON stripe.prices (product, account, livemode);
 COMMENT ON INDEX stripe.prices_product_idx IS
 	'Finds the prices of a product.';
 
@@ -125,11 +129,11 @@ REVOKE ALL ON TABLE stripe.customers FROM PUBLIC;
 COMMENT ON TABLE stripe.customers IS
 	'Who pays.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.customers', '');
-CREATE INDEX customers_email_idx ON stripe.customers (account, livemode, pg_catalog.lower(email))
+CREATE INDEX customers_email_idx ON stripe.customers (pg_catalog.lower(email), account, livemode)
 	WHERE email IS NOT NULL;
 COMMENT ON INDEX stripe.customers_email_idx IS
 	'Finds customers by email address, in any case.';
-CREATE INDEX customers_member_id_idx ON stripe.customers (account, livemode, member_id)
+CREATE INDEX customers_member_id_idx ON stripe.customers (member_id, account, livemode)
 	WHERE member_id IS NOT NULL;
 COMMENT ON INDEX stripe.customers_member_id_idx IS
 	'Finds the customer of a member.';
@@ -154,7 +158,7 @@ COMMENT ON TABLE stripe.payment_methods IS
 COMMENT ON COLUMN stripe.payment_methods.last_customer IS
 	'The customer of the row''s previous state that had one: whose payment method this was before it was detached.  Kept by a trigger.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.payment_methods', '');
-CREATE INDEX payment_methods_customer_idx ON stripe.payment_methods (account, livemode, customer)
+CREATE INDEX payment_methods_customer_idx ON stripe.payment_methods (customer, account, livemode)
 	WHERE customer IS NOT NULL;
 COMMENT ON INDEX stripe.payment_methods_customer_idx IS
 	'Finds the payment methods of a customer.';
@@ -189,7 +193,7 @@ REVOKE ALL ON TABLE stripe.payment_intents FROM PUBLIC;
 COMMENT ON TABLE stripe.payment_intents IS
 	'One attempt to collect one amount.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.payment_intents', '');
-CREATE INDEX payment_intents_order_idx ON stripe.payment_intents (account, livemode, order_type, order_id)
+CREATE INDEX payment_intents_order_idx ON stripe.payment_intents (order_id, account, livemode, order_type)
 	WHERE order_id IS NOT NULL;
 COMMENT ON INDEX stripe.payment_intents_order_idx IS
 	'Finds the payments of an order.';
@@ -243,7 +247,7 @@ REVOKE ALL ON TABLE stripe.charges FROM PUBLIC;
 COMMENT ON TABLE stripe.charges IS
 	'Money taken, or refused.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.charges', '');
-CREATE INDEX charges_payment_intent_idx ON stripe.charges (account, livemode, payment_intent)
+CREATE INDEX charges_payment_intent_idx ON stripe.charges (payment_intent, account, livemode)
 	WHERE payment_intent IS NOT NULL;
 COMMENT ON INDEX stripe.charges_payment_intent_idx IS
 	'Finds the charges of a payment intent.';
@@ -263,11 +267,11 @@ REVOKE ALL ON TABLE stripe.refunds FROM PUBLIC;
 COMMENT ON TABLE stripe.refunds IS
 	'Money given back.  A refund that succeeded can still fail later.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.refunds', '');
-CREATE INDEX refunds_charge_idx ON stripe.refunds (account, livemode, charge)
+CREATE INDEX refunds_charge_idx ON stripe.refunds (charge, account, livemode)
 	WHERE charge IS NOT NULL;
 COMMENT ON INDEX stripe.refunds_charge_idx IS
 	'Finds the refunds of a charge.';
-CREATE INDEX refunds_payment_intent_idx ON stripe.refunds (account, livemode, payment_intent)
+CREATE INDEX refunds_payment_intent_idx ON stripe.refunds (payment_intent, account, livemode)
 	WHERE payment_intent IS NOT NULL;
 COMMENT ON INDEX stripe.refunds_payment_intent_idx IS
 	'Finds the refunds of a payment intent.';
@@ -287,7 +291,7 @@ REVOKE ALL ON TABLE stripe.disputes FROM PUBLIC;
 COMMENT ON TABLE stripe.disputes IS
 	'Charges that a card holder contests.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.disputes', '');
-CREATE INDEX disputes_charge_idx ON stripe.disputes (account, livemode, charge)
+CREATE INDEX disputes_charge_idx ON stripe.disputes (charge, account, livemode)
 	WHERE charge IS NOT NULL;
 COMMENT ON INDEX stripe.disputes_charge_idx IS
 	'Finds the disputes of a charge.';
@@ -340,17 +344,17 @@ REVOKE ALL ON TABLE stripe.subscriptions FROM PUBLIC;
 COMMENT ON TABLE stripe.subscriptions IS
 	'What a customer has agreed to pay again and again.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.subscriptions', '');
-CREATE INDEX subscriptions_customer_status_idx ON stripe.subscriptions (account, livemode, customer, status);
+CREATE INDEX subscriptions_customer_status_idx ON stripe.subscriptions (customer, account, livemode, status);
 COMMENT ON INDEX stripe.subscriptions_customer_status_idx IS
 	'Finds the subscriptions of a customer.';
-CREATE INDEX subscriptions_status_period_end_idx ON stripe.subscriptions (account, livemode, status, current_period_end);
+CREATE INDEX subscriptions_status_period_end_idx ON stripe.subscriptions (status, account, livemode, current_period_end);
 COMMENT ON INDEX stripe.subscriptions_status_period_end_idx IS
 	'Finds what renews or lapses next.';
 CREATE INDEX subscriptions_cancel_at_idx ON stripe.subscriptions (account, livemode, cancel_at)
 	WHERE cancel_at IS NOT NULL;
 COMMENT ON INDEX stripe.subscriptions_cancel_at_idx IS
 	'Finds subscriptions that are set to end.';
-CREATE INDEX subscriptions_membership_id_idx ON stripe.subscriptions (account, livemode, membership_id)
+CREATE INDEX subscriptions_membership_id_idx ON stripe.subscriptions (membership_id, account, livemode)
 	WHERE membership_id IS NOT NULL;
 COMMENT ON INDEX stripe.subscriptions_membership_id_idx IS
 	'Finds the subscriptions of a membership.';
@@ -371,13 +375,13 @@ REVOKE ALL ON TABLE stripe.subscription_items FROM PUBLIC;
 COMMENT ON TABLE stripe.subscription_items IS
 	'The prices of a subscription, each with its quantity.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.subscription_items', '');
-CREATE INDEX subscription_items_subscription_idx ON stripe.subscription_items (account, livemode, subscription);
+CREATE INDEX subscription_items_subscription_idx ON stripe.subscription_items (subscription, account, livemode);
 COMMENT ON INDEX stripe.subscription_items_subscription_idx IS
 	'Finds the items of a subscription.';
-CREATE INDEX subscription_items_price_idx ON stripe.subscription_items (account, livemode, price);
+CREATE INDEX subscription_items_price_idx ON stripe.subscription_items (price, account, livemode);
 COMMENT ON INDEX stripe.subscription_items_price_idx IS
 	'Finds the subscriptions to a price.';
-CREATE INDEX subscription_items_product_idx ON stripe.subscription_items (account, livemode, product);
+CREATE INDEX subscription_items_product_idx ON stripe.subscription_items (product, account, livemode);
 COMMENT ON INDEX stripe.subscription_items_product_idx IS
 	'Finds the subscriptions to a product.';
 
@@ -446,11 +450,11 @@ REVOKE ALL ON TABLE stripe.invoices FROM PUBLIC;
 COMMENT ON TABLE stripe.invoices IS
 	'What a customer owes, or owed.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.invoices', '');
-CREATE INDEX invoices_subscription_idx ON stripe.invoices (account, livemode, subscription, created DESC)
+CREATE INDEX invoices_subscription_idx ON stripe.invoices (subscription, account, livemode, created DESC)
 	WHERE subscription IS NOT NULL;
 COMMENT ON INDEX stripe.invoices_subscription_idx IS
 	'Finds the invoices of a subscription, newest first.';
-CREATE INDEX invoices_customer_status_idx ON stripe.invoices (account, livemode, customer, status);
+CREATE INDEX invoices_customer_status_idx ON stripe.invoices (customer, account, livemode, status);
 COMMENT ON INDEX stripe.invoices_customer_status_idx IS
 	'Finds the invoices of a customer.';
 CREATE INDEX invoices_open_idx ON stripe.invoices (account, livemode, due_date)
@@ -475,10 +479,10 @@ REVOKE ALL ON TABLE stripe.invoice_payments FROM PUBLIC;
 COMMENT ON TABLE stripe.invoice_payments IS
 	'Which payment paid how much of which invoice.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.invoice_payments', '');
-CREATE INDEX invoice_payments_invoice_idx ON stripe.invoice_payments (account, livemode, invoice);
+CREATE INDEX invoice_payments_invoice_idx ON stripe.invoice_payments (invoice, account, livemode);
 COMMENT ON INDEX stripe.invoice_payments_invoice_idx IS
 	'Finds the payments of an invoice.';
-CREATE INDEX invoice_payments_payment_intent_idx ON stripe.invoice_payments (account, livemode, payment_intent)
+CREATE INDEX invoice_payments_payment_intent_idx ON stripe.invoice_payments (payment_intent, account, livemode)
 	WHERE payment_intent IS NOT NULL;
 COMMENT ON INDEX stripe.invoice_payments_payment_intent_idx IS
 	'Finds the invoice that a payment intent paid.';
@@ -535,7 +539,7 @@ REVOKE ALL ON TABLE stripe.promotion_codes FROM PUBLIC;
 COMMENT ON TABLE stripe.promotion_codes IS
 	'Codes that customers enter to get a coupon.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.promotion_codes', '');
-CREATE INDEX promotion_codes_code_idx ON stripe.promotion_codes (account, livemode, pg_catalog.lower(code));
+CREATE INDEX promotion_codes_code_idx ON stripe.promotion_codes (pg_catalog.lower(code), account, livemode);
 COMMENT ON INDEX stripe.promotion_codes_code_idx IS
 	'Finds a promotion code as a customer types it, in any case.';
 
@@ -559,11 +563,11 @@ REVOKE ALL ON TABLE stripe.checkout_sessions FROM PUBLIC;
 COMMENT ON TABLE stripe.checkout_sessions IS
 	'Visits to Stripe''s payment page.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.checkout_sessions', '');
-CREATE INDEX checkout_sessions_client_reference_id_idx ON stripe.checkout_sessions (account, livemode, client_reference_id)
+CREATE INDEX checkout_sessions_client_reference_id_idx ON stripe.checkout_sessions (client_reference_id, account, livemode)
 	WHERE client_reference_id IS NOT NULL;
 COMMENT ON INDEX stripe.checkout_sessions_client_reference_id_idx IS
 	'Finds the session that was opened for a reference of the caller''s.';
-CREATE INDEX checkout_sessions_subscription_idx ON stripe.checkout_sessions (account, livemode, subscription)
+CREATE INDEX checkout_sessions_subscription_idx ON stripe.checkout_sessions (subscription, account, livemode)
 	WHERE subscription IS NOT NULL;
 COMMENT ON INDEX stripe.checkout_sessions_subscription_idx IS
 	'Finds the session that made a subscription.';
@@ -595,7 +599,7 @@ COMMENT ON TABLE stripe.active_entitlements IS
 COMMENT ON COLUMN stripe.active_entitlements.customer IS
 	'Whose entitlement it is.  The object does not say; the summary or the request it came with does.';
 SELECT pg_catalog.pg_extension_config_dump('stripe.active_entitlements', '');
-CREATE INDEX active_entitlements_customer_idx ON stripe.active_entitlements (account, livemode, customer, lookup_key);
+CREATE INDEX active_entitlements_customer_idx ON stripe.active_entitlements (customer, account, livemode, lookup_key);
 COMMENT ON INDEX stripe.active_entitlements_customer_idx IS
 	'Finds what a customer may use.';
 

@@ -29,12 +29,12 @@ CREATE TABLE stripe.payments (
 	created timestamptz,
 	updated timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	PRIMARY KEY (account, livemode, payment_intent),
-	UNIQUE (account, livemode, receipt_number),
+	UNIQUE (receipt_number, account, livemode),
 	CONSTRAINT known_status CHECK (status OPERATOR(pg_catalog.=) ANY
 		('{pending,processing,requires_action,completed,failed,canceled,partially_refunded,refunded,charged_back}'))
 ) WITH (fillfactor = 90);
 REVOKE ALL ON TABLE stripe.payments FROM PUBLIC;
-CREATE INDEX payments_order_idx ON stripe.payments (account, livemode, order_type, order_id)
+CREATE INDEX payments_order_idx ON stripe.payments (order_id, account, livemode, order_type)
 	WHERE order_id IS NOT NULL;
 COMMENT ON TABLE stripe.payments IS
 	'One row a payment intent: the order it pays for, its state in the words of the platform, and its receipt number.';

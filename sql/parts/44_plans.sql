@@ -35,9 +35,9 @@ CREATE TABLE stripe.plans (
 	CONSTRAINT free_plan_has_no_price CHECK (price OPERATOR(pg_catalog.>) 0 OR stripe_price IS NULL)
 );
 REVOKE ALL ON TABLE stripe.plans FROM PUBLIC;
-CREATE UNIQUE INDEX plans_stripe_price_idx ON stripe.plans (account, livemode, stripe_price)
+CREATE UNIQUE INDEX plans_stripe_price_idx ON stripe.plans (stripe_price, account, livemode)
 	WHERE stripe_price IS NOT NULL;
-CREATE INDEX plans_stripe_product_idx ON stripe.plans (account, livemode, stripe_product)
+CREATE INDEX plans_stripe_product_idx ON stripe.plans (stripe_product, account, livemode)
 	WHERE stripe_product IS NOT NULL;
 COMMENT ON TABLE stripe.plans IS
 	'Membership plans of an account: what they cost, how they renew and what they give.';
