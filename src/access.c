@@ -108,7 +108,8 @@ set_paid(const AccessFacts *f, Interval *in, AccessResult *r)
 	int64		end = trial ? first_known(f->trial_end, f->period_end) : f->period_end;
 
 	in->until = end == ACCESS_UNKNOWN ? ACCESS_FOREVER : later_by(end, f->slack);
-	in->within = r->end != ACCESS_UNKNOWN ? STATE_CANCELING : trial ? STATE_TRIALING : STATE_ACTIVE;
+	in->within = r->end != ACCESS_UNKNOWN ? STATE_CANCELING : trial ? STATE_TRIALING
+																	: STATE_ACTIVE;
 	in->after = STATE_LAPSED;
 }
 
@@ -225,7 +226,7 @@ access_decide(const AccessFacts *f, int64 now, AccessResult *r)
 	read_status(f, &in, r);
 	cut_at_end(&in, r);
 
-	in.from = first_known(f->start, f->period_start);
+	in.from = first_known(first_known(f->start, f->period_start), ACCESS_EPOCH);
 	if (in.until != ACCESS_UNKNOWN && in.from >= in.until)
 		in.until = ACCESS_UNKNOWN;
 	if (in.until != ACCESS_UNKNOWN && now < in.until)

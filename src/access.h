@@ -13,6 +13,9 @@
 #define ACCESS_UNKNOWN PG_INT64_MIN
 #define ACCESS_FOREVER PG_INT64_MAX
 
+/* Where a beginning is not known, it lies before anything that counts. */
+#define ACCESS_EPOCH INT64CONST(0)
+
 #define ACCESS_SECOND INT64CONST(1000000)
 #define ACCESS_DAY (86400 * ACCESS_SECOND)
 

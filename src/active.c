@@ -58,7 +58,8 @@ entry_covers(IndexScanDesc scan, TimestampTz at)
 	Datum		from = index_getattr(scan->xs_itup, COLUMN_FROM, scan->xs_itupdesc, &no_from);
 	Datum		until = index_getattr(scan->xs_itup, COLUMN_UNTIL, scan->xs_itupdesc, &no_until);
 
-	return !no_from && !no_until && DatumGetTimestampTz(from) <= at && at < DatumGetTimestampTz(until);
+	return !no_from && !no_until &&
+		DatumGetTimestampTz(from) <= at && at < DatumGetTimestampTz(until);
 }
 
 /*
@@ -107,8 +108,7 @@ has_access(const Account *account, Datum membership_id, TimestampTz at)
 	Relation	index = index_open(get_relname_relid("memberships_pkey", nspid), AccessShareLock);
 	ScanKeyData keys[KEY_COLUMNS];
 	Datum		values[KEY_COLUMNS] = {
-		CStringGetTextDatum(account->name), BoolGetDatum(account->livemode), membership_id
-	};
+		CStringGetTextDatum(account->name), BoolGetDatum(account->livemode), membership_id};
 	bool		covers;
 
 	for (int i = 0; i < KEY_COLUMNS; i++)
@@ -124,15 +124,15 @@ has_access(const Account *account, Datum membership_id, TimestampTz at)
 Datum
 stripe_membership_active(PG_FUNCTION_ARGS)
 {
-	const Account *account;
+	const char *name = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
+	TimestampTz at = GetCurrentTransactionStartTimestamp();
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	account = account_lookup(PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)),
-							 ACCESS_READER);
-	PG_RETURN_BOOL(has_access(account, PointerGetDatum(PG_GETARG_TEXT_PP(0)),
-							  PG_ARGISNULL(1) ? GetCurrentTransactionStartTimestamp() :
-							  PG_GETARG_TIMESTAMPTZ(1)));
+	if (!PG_ARGISNULL(1))
+		at = PG_GETARG_TIMESTAMPTZ(1);
+	PG_RETURN_BOOL(has_access(account_lookup(name, ACCESS_READER),
+							  PointerGetDatum(PG_GETARG_TEXT_PP(0)), at));
 }
 
 static int64

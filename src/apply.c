@@ -96,7 +96,8 @@ apply_set_listener(ApplyListener fn)
 static void
 set_plan(StorePlan *plan, char *sql, int nargs)
 {
-	static const Oid types[] = {TEXTOID, BOOLOID, TEXTOID, JSONBOID, TIMESTAMPTZOID, BOOLOID, TEXTOID};
+	static const Oid types[] = {
+		TEXTOID, BOOLOID, TEXTOID, JSONBOID, TIMESTAMPTZOID, BOOLOID, TEXTOID};
 
 	plan->sql = sql;
 	plan->nargs = nargs;
@@ -110,7 +111,8 @@ set_plan(StorePlan *plan, char *sql, int nargs)
 static void
 make_plans(void)
 {
-	MirrorPlans *made = MemoryContextAllocZero(TopMemoryContext, sizeof(MirrorPlans) * object_ntypes);
+	Size		size = sizeof(MirrorPlans) * object_ntypes;
+	MirrorPlans *made = MemoryContextAllocZero(TopMemoryContext, size);
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
 	for (int i = 0; i < object_ntypes; i++)
@@ -119,18 +121,26 @@ make_plans(void)
 
 		set_plan(&made[i].read,
 				 psprintf("SELECT data, as_of, deleted, last_event FROM stripe.%s"
-						  " WHERE account = $1 AND livemode = $2 AND id = $3", table), 3);
+						  " WHERE account = $1 AND livemode = $2 AND id = $3",
+						  table),
+				 3);
 		set_plan(&made[i].lock,
 				 psprintf("SELECT data, as_of, deleted, last_event FROM stripe.%s"
-						  " WHERE account = $1 AND livemode = $2 AND id = $3 FOR NO KEY UPDATE", table), 3);
+						  " WHERE account = $1 AND livemode = $2 AND id = $3 FOR NO KEY UPDATE",
+						  table),
+				 3);
 		set_plan(&made[i].insert,
 				 psprintf("INSERT INTO stripe.%s (account, livemode, id, data, as_of, deleted, last_event)"
 						  " VALUES ($1, $2, $3, $4, $5, $6, $7)"
-						  " ON CONFLICT (account, livemode, id) DO NOTHING", table), 7);
+						  " ON CONFLICT (account, livemode, id) DO NOTHING",
+						  table),
+				 7);
 		set_plan(&made[i].update,
 				 psprintf("UPDATE stripe.%s SET data = $4, as_of = $5, deleted = $6, last_event = $7,"
 						  " synced_at = pg_catalog.now()"
-						  " WHERE account = $1 AND livemode = $2 AND id = $3", table), 7);
+						  " WHERE account = $1 AND livemode = $2 AND id = $3",
+						  table),
+				 7);
 	}
 	MemoryContextSwitchTo(old);
 	plans = made;
@@ -253,7 +263,7 @@ judge_second(Arrival *a, const MirrorRow *row)
 	int			best;
 
 	memset(&states[0], 0, sizeof(OrderState));
-	states[n++] = a->event ? a->event->state : (OrderState) {.object = &a->data->root};
+	states[n++] = a->event ? a->event->state : (OrderState){.object = &a->data->root};
 	for (int i = 0; a->event && i < a->event->npeers && n < ORDER_MAX_STATES / 2; i++)
 		states[n++] = a->event->peers[i];
 	best = ledger_states(source->account, source->livemode, a->type->name, a->id,
@@ -274,7 +284,7 @@ judge_second(Arrival *a, const MirrorRow *row)
 			return VERDICT_STALE;
 	}
 	else if (!row_known)
-		states[n++] = (OrderState) {.event_id = row->last_event,.object = &row->data->root};
+		states[n++] = (OrderState){.event_id = row->last_event, .object = &row->data->root};
 	if (n == 1)
 		return VERDICT_WRITE;
 
@@ -285,7 +295,9 @@ judge_second(Arrival *a, const MirrorRow *row)
 		queue_refetch(source->account, source->livemode, a->type->name, a->id, QUEUE_SAME_SECOND);
 	if (best == 0 || order_equal(states[best].object, states[0].object))
 		return VERDICT_WRITE;
-	a->data = states[best].object == &row->data->root ? row->data : normalize(a, states[best].object);
+	if (states[best].object == &row->data->root)
+		return VERDICT_STALE;
+	a->data = normalize(a, states[best].object);
 	a->last_event = states[best].event_id;
 	return order_equal(&a->data->root, &row->data->root) ? VERDICT_STALE : VERDICT_WRITE;
 }
@@ -376,8 +388,7 @@ apply_arrival(Arrival *a, JsonbContainer *object)
 			nested_follow(a->source, a->type, a->id, row.data, a->data);
 			if (listener != NULL)
 				listener(a->source, a->type, a->id, a->data);
-			return a->event == NULL || a->last_event == a->source->event_id ?
-				APPLY_WRITTEN : APPLY_STALE;
+			return a->last_event == a->source->event_id ? APPLY_WRITTEN : APPLY_STALE;
 		}
 		lock = true;
 	}
@@ -422,7 +433,7 @@ apply_object(const ApplySource *source, JsonbContainer *object)
 	id = json_get_text(object, "id");
 	if (type != NULL && usable_id(id))
 	{
-		Arrival		a = {.source = source,.type = type,.id = id};
+		Arrival		a = {.source = source, .type = type, .id = id};
 
 		(void) apply_arrival(&a, object);
 	}
@@ -431,7 +442,7 @@ apply_object(const ApplySource *source, JsonbContainer *object)
 ApplyOutcome
 apply_event(const ApplySource *source, const ApplyEvent *event)
 {
-	Arrival		a = {.source = source,.type = event->type,.id = event->id,.event = event};
+	Arrival		a = {.source = source, .type = event->type, .id = event->id, .event = event};
 
 	return apply_arrival(&a, event->state.object);
 }
@@ -440,7 +451,7 @@ ApplyOutcome
 apply_part(const ApplySource *source, const StripeObjectType *type, const char *id,
 		   JsonbContainer *object, ApplyPart how)
 {
-	Arrival		a = {.source = source,.type = type,.id = id,.part = true,.how = how};
+	Arrival		a = {.source = source, .type = type, .id = id, .part = true, .how = how};
 
 	check_stack_depth();
 	if (!usable_id(id))
@@ -452,7 +463,7 @@ apply_part(const ApplySource *source, const StripeObjectType *type, const char *
 static Arrival
 lock_known(const ApplySource *source, const StripeObjectType *type, const char *id, MirrorRow *row)
 {
-	Arrival		a = {.source = source,.type = type,.id = id};
+	Arrival		a = {.source = source, .type = type, .id = id};
 
 	if (plans == NULL)
 		make_plans();

@@ -41,7 +41,8 @@ required_name(JsonbContainer *c, const char *key)
 
 	if (value == NULL || value[0] == '\0' || strlen(value) > MAX_NAME_LENGTH)
 		refuse_event(psprintf("Its member \"%s\" is missing, or not a string of 1 to %d bytes.",
-							  key, MAX_NAME_LENGTH), NULL);
+							  key, MAX_NAME_LENGTH),
+					 NULL);
 	return value;
 }
 
@@ -93,9 +94,9 @@ check_owner(const Account *account, JsonbContainer *c, const char *id)
 			 owner ? errdetail("It is of account \"%s\", and \"%s\" %s%s.",
 							   error_scrub(owner), account->name,
 							   account->connected_account[0] ? "acts for " : "is no connected account",
-							   account->connected_account) :
-			 errdetail("It is the platform's own, and \"%s\" acts for %s.", account->name,
-					   account->connected_account),
+							   account->connected_account)
+				   : errdetail("It is the platform's own, and \"%s\" acts for %s.", account->name,
+							   account->connected_account),
 			 errhint("Name the account that the webhook endpoint belongs to.")));
 }
 
@@ -119,8 +120,7 @@ read_object(Event *event)
 		return;
 	}
 	event->mirror = objects_find(event->object_type);
-	event->object_id = optional_name(object, strcmp(event->object_type, NESTED_SUMMARY_TYPE) == 0 ?
-									 "customer" : "id");
+	event->object_id = optional_name(object, strcmp(event->object_type, NESTED_SUMMARY_TYPE) == 0 ? "customer" : "id");
 	if (event->object_id == NULL && json_get(object, "id", &id))
 		event->flaw = "the id of the event's object is not a string of up to 255 bytes";
 	else if (event->object_id != NULL && event->object_id[0] == '\0')

@@ -29,6 +29,7 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "belongs.h"
 #include "columns.h"
 #include "error.h"
 #include "event.h"
@@ -184,9 +185,10 @@ static void
 apply_one(Batch *batch, int first, int at)
 {
 	Event	   *event = batch->events[at];
-	ApplySource source = {batch->account->name, batch->account->livemode, event->created, event->id};
+	ApplySource source = {batch->account->name, batch->account->livemode};
 	ApplyEvent	apply = {event->mirror, event->object_id, event->state_of_object};
-	bool		summary = event->object_type != NULL && strcmp(event->object_type, NESTED_SUMMARY_TYPE) == 0;
+	bool		summary = event->object_type != NULL &&
+		strcmp(event->object_type, NESTED_SUMMARY_TYPE) == 0;
 	OrderState	peers[ORDER_MAX_STATES];
 	ApplyOutcome outcome;
 
@@ -194,6 +196,8 @@ apply_one(Batch *batch, int first, int at)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s", event->flaw)));
+	source.as_of = event->created;
+	source.event_id = event->id;
 	event->state = "ignored";
 	if (event->object_id == NULL || (event->mirror == NULL && !summary))
 		return;
@@ -215,11 +219,10 @@ apply_one(Batch *batch, int first, int at)
 static char *
 named_membership(const Event *event)
 {
-	JsonbContainer *metadata = event->state_of_object.object ?
-		json_get_container(event->state_of_object.object, "metadata") : NULL;
+	JsonbContainer *metadata = event->state_of_object.object ? json_get_container(event->state_of_object.object, "metadata") : NULL;
 	char	   *id = metadata ? json_get_text(metadata, "membership_id") : NULL;
 
-	return id != NULL && strlen(id) <= 512 ? id : NULL;
+	return id != NULL && strlen(id) <= BELONGS_MAX_ID ? id : NULL;
 }
 
 static TimestampTz
@@ -227,7 +230,8 @@ next_attempt(const Event *event)
 {
 	int			minutes = Min(1 << Min(event->attempts, 11), MAX_BACKOFF_MINUTES);
 
-	return TimestampTzPlusMilliseconds(GetCurrentTransactionStartTimestamp(), minutes * INT64CONST(60000));
+	return TimestampTzPlusMilliseconds(GetCurrentTransactionStartTimestamp(),
+									   minutes * INT64CONST(60000));
 }
 
 /* Writes the event's row, or brings it up to date. */
@@ -237,6 +241,10 @@ record_event(Batch *batch, Event *event)
 	Datum		args[6];
 	char		nulls[7] = "      ";
 	bool		failed = event->error != NULL;
+	const char *columns[] = {
+		event->id, event->type, event->api_version, event->object_type,
+		event->flaw == NULL ? event->object_id : NULL, event->membership_id,
+		event->state, event->error, event->request_id};
 	int			at = batch->replay ? 3 : 4;
 
 	account_args(batch->account, args);
@@ -244,15 +252,13 @@ record_event(Batch *batch, Event *event)
 	args[at] = failed ? TimestampTzGetDatum(next_attempt(event)) : (Datum) 0;
 	if (batch->replay)
 	{
-		args[2] = text_array((const char *[])
-							 {event->id, event->membership_id, event->state, event->error}, 4);
+		const char *texts[] = {event->id, event->membership_id, event->state, event->error};
+
+		args[2] = text_array(texts, lengthof(texts));
 		store_execute(&update_event, args, nulls, 0);
 		return;
 	}
-	args[2] = text_array((const char *[])
-						 {event->id, event->type, event->api_version, event->object_type,
-						  event->flaw == NULL ? event->object_id : NULL, event->membership_id,
-						  event->state, event->error, event->request_id}, 9);
+	args[2] = text_array(columns, lengthof(columns));
 	args[3] = TimestampTzGetDatum(event->created);
 	args[5] = JsonbPGetDatum(columns_without_client_secret(event->json));
 	store_execute(&insert_event, args, nulls, 0);
@@ -279,9 +285,13 @@ apply_range(Batch *batch, int first, int end)
 		apply_one(batch, first, i);
 		SPI_finish();
 		event->error = NULL;
-		event->membership_id = list_length(set.memberships) > before ?
-			unconstify(char *, ((FollowItem *) list_nth(set.memberships, before))->id) :
-			named_membership(event);
+		event->membership_id = named_membership(event);
+		if (list_length(set.memberships) > before)
+		{
+			FollowItem *item = list_nth(set.memberships, before);
+
+			event->membership_id = pstrdup(item->id);
+		}
 	}
 	follow_gather(NULL);
 	for (int i = first; i < end; i++)
@@ -351,8 +361,8 @@ describe_error(const ErrorData *edata)
 {
 	const char *message = edata->message ? edata->message : "no message";
 	char	   *text = edata->detail ? psprintf("%s (%s)  %s", message,
-												unpack_sql_state(edata->sqlerrcode), edata->detail) :
-		psprintf("%s (%s)", message, unpack_sql_state(edata->sqlerrcode));
+												unpack_sql_state(edata->sqlerrcode), edata->detail)
+							   : psprintf("%s (%s)", message, unpack_sql_state(edata->sqlerrcode));
 
 	text = error_scrub(text);
 	text[pg_mbcliplen(text, strlen(text), MAX_ERROR_LENGTH)] = '\0';

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "belongs.h"
 #include "follow.h"
 #include "membership.h"
 #include "payment.h"
@@ -42,7 +43,7 @@ follow_mirror(const ApplySource *source, const StripeObjectType *type, const cha
 	FollowSet	own = {CurrentMemoryContext, NIL, NIL};
 	FollowSet  *set = gathering ? gathering : &own;
 	const char *cause = source->event_id ? source->event_id : "api";
-	List	   *memberships = membership_of(source, type, id, data);
+	List	   *memberships = belongs_to(source, type, id, data);
 	char	   *payment = payment_of(source, type, id, data);
 	MemoryContext old = MemoryContextSwitchTo(set->context);
 	ListCell   *lc;

@@ -24,6 +24,7 @@
 
 #include "access.h"
 #include "account.h"
+#include "belongs.h"
 #include "json.h"
 #include "membership.h"
 #include "queue.h"
@@ -74,7 +75,7 @@ static StorePlan lock_membership = {
  * finalized.
  */
 #define SELECT_FACTS(condition) \
-	"SELECT s.id, s.customer, s.latest_invoice, p.plan, s.status, s.start_date," \
+	"SELECT s.id, s.customer, s.latest_invoice, p.plan, s.status, COALESCE(s.start_date, s.created)," \
 	" s.current_period_start, s.current_period_end, s.trial_end, s.cancel_at, s.ended_at," \
 	" CASE WHEN s.status IN ('past_due', 'unpaid') OR s.status = 'active' AND i.status = 'open' THEN" \
 	" COALESCE((SELECT pg_catalog.min(e.created) FROM stripe.events e" \
@@ -109,40 +110,6 @@ static StorePlan select_one = {
 	.sql = SELECT_FACTS("s.id = $3 AND s.membership_id IS NULL"),
 	.nargs = 3,
 	.argtypes = {TEXTOID, BOOLOID, TEXTOID}
-};
-
-/* Objects linked to the membership, and customers that name it. */
-static StorePlan select_linked = {
-	.sql = "SELECT l.object_id FROM stripe.membership_links l"
-	" WHERE l.account = $1 AND l.livemode = $2 AND l.membership_id = $3"
-	" UNION ALL SELECT c.id FROM stripe.customers c WHERE c.account = $1 AND c.livemode = $2"
-	" AND stripe.json_key(c.data, 'metadata.membership_id') = $3",
-	.nargs = 3,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID}
-};
-
-static StorePlan select_of_customer = {
-	.sql = "SELECT s.id FROM stripe.subscriptions s WHERE s.account = $1 AND s.livemode = $2"
-	" AND s.customer = $3 AND s.membership_id IS NULL",
-	.nargs = 3,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID}
-};
-
-/*
- * The membership of a subscription whose metadata names none, and how it is
- * linked; stripe.membership_subscriptions says the same of all.
- */
-static StorePlan resolve = {
-	.sql = "SELECT COALESCE(a.id, b.id, c.id), CASE WHEN a.id IS NULL AND b.id IS NOT NULL"
-	" THEN 'customer' ELSE 'link' END FROM (SELECT"
-	" (SELECT l.membership_id FROM stripe.membership_links l"
-	" WHERE l.account = $1 AND l.livemode = $2 AND l.object_id = $3)) a(id), (SELECT"
-	" (SELECT stripe.json_key(c.data, 'metadata.membership_id') FROM stripe.customers c"
-	" WHERE c.account = $1 AND c.livemode = $2 AND c.id = $4)) b(id), (SELECT"
-	" (SELECT l.membership_id FROM stripe.membership_links l"
-	" WHERE l.account = $1 AND l.livemode = $2 AND l.object_id = $4)) c(id)",
-	.nargs = 4,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID, TEXTOID}
 };
 
 /*
@@ -303,55 +270,6 @@ consider(Datum *key, uint64 n, const Membership *held, const char *linked_by, Ca
 					  QUEUE_MISSING);
 }
 
-/* The ids that a statement returns. */
-static List *
-read_ids(StorePlan *plan, Datum *args, List *ids)
-{
-	uint64		n = store_execute(plan, args, NULL, 0);
-
-	for (int i = 0; i < (int) n; i++)
-		ids = lappend(ids, read_text(i, 1));
-	return ids;
-}
-
-/*
- * The membership of a subscription whose metadata names none; NULL if nothing
- * else does either.
- */
-static char *
-resolve_membership(Datum *key, const char *subscription, const char *customer, const char **linked_by)
-{
-	Datum		args[4] = {key[0], key[1], CStringGetTextDatum(subscription), 0};
-	char	   *id;
-
-	args[3] = customer ? CStringGetTextDatum(customer) : (Datum) 0;
-	store_execute(&resolve, args, customer ? NULL : "   n", 1);
-	id = read_text(0, 1);
-	if (linked_by != NULL)
-		*linked_by = read_text(0, 2);
-	return id != NULL && id[0] != '\0' ? id : NULL;
-}
-
-/* A subscription counts if what links it is this, and nothing stronger. */
-static void
-consider_linked(Datum *key, const char *id, const char *customer, const Membership *held,
-				Candidate *best)
-{
-	Datum		args[3] = {key[0], key[1], CStringGetTextDatum(id)};
-	const char *linked_by;
-	char	   *membership;
-
-	if (customer == NULL)
-	{
-		if (store_execute(&select_one, args, NULL, 1) == 0)
-			return;
-		customer = read_text(0, 2);
-	}
-	membership = resolve_membership(key, id, customer, &linked_by);
-	if (membership != NULL && strcmp(membership, TextDatumGetCString(key[2])) == 0)
-		consider(key, store_execute(&select_one, args, NULL, 1), held, linked_by, best);
-}
-
 /*
  * The best of the membership's subscriptions; without any, what an override
  * alone gives.
@@ -364,28 +282,22 @@ find_best(Datum *key, const Membership *held, Candidate *best)
 
 	memset(best, 0, sizeof(*best));
 	consider(key, store_execute(&select_named, key, NULL, 0), held, "subscription", best);
-	linked = read_ids(&select_linked, key, NIL);
+	linked = belongs_linked(key);
 	foreach(lc, linked)
 	{
-		char	   *object = lfirst(lc);
-		Datum		args[3] = {key[0], key[1], CStringGetTextDatum(object)};
-		ListCell   *s;
+		BelongsLink *link = lfirst(lc);
+		Datum		args[3] = {key[0], key[1], CStringGetTextDatum(link->subscription)};
 
-		if (strncmp(object, "cus_", 4) != 0)
-			consider_linked(key, object, NULL, held, best);
-		else
-			foreach(s, read_ids(&select_of_customer, args, NIL))
-				consider_linked(key, lfirst(s), object, held, best);
+		consider(key, store_execute(&select_one, args, NULL, 1), held, link->linked_by, best);
 	}
 	if (best->subscription == NULL)
 	{
-		AccessFacts facts = {
-			.start = ACCESS_UNKNOWN,.period_start = ACCESS_UNKNOWN,.period_end = ACCESS_UNKNOWN,
-			.trial_end = ACCESS_UNKNOWN,.cancel_at = ACCESS_UNKNOWN,.ended_at = ACCESS_UNKNOWN,
-			.failed_at = ACCESS_UNKNOWN,.override_from = held->override_from,
-			.override_until = held->override_until
-		};
+		AccessFacts facts = {0};
 
+		facts.start = facts.period_start = facts.period_end = facts.trial_end = ACCESS_UNKNOWN;
+		facts.cancel_at = facts.ended_at = facts.failed_at = ACCESS_UNKNOWN;
+		facts.override_from = held->override_from;
+		facts.override_until = held->override_until;
 		access_decide(&facts, GetCurrentTransactionStartTimestamp(), &best->access);
 	}
 }
@@ -449,6 +361,20 @@ moment_array(const int64 *moments, int n)
 	return make_array(values, nulls, n, TIMESTAMPTZOID);
 }
 
+/* What is written of it, as the arguments of the statements. */
+static void
+make_row(const char *membership_id, const Candidate *best, const char *cause, Datum *args)
+{
+	const char *texts[] = {
+		membership_id, best->customer, best->subscription, best->linked_by, best->plan,
+		access_state_name(best->access.state), cause};
+	int64		moments[] = {
+		best->access.from, best->access.until, best->access.grace_until, best->access.end};
+
+	args[2] = text_array(texts, lengthof(texts));
+	args[3] = moment_array(moments, lengthof(moments));
+}
+
 bool
 membership_refresh(const char *account, bool livemode, const char *membership_id, const char *cause)
 {
@@ -472,12 +398,7 @@ membership_refresh(const char *account, bool livemode, const char *membership_id
 		find_best(key, &held, &best);
 		if (found ? is_current(&held, &best) : best.subscription == NULL)
 			return false;
-		args[2] = text_array((const char *[])
-							 {membership_id, best.customer, best.subscription, best.linked_by, best.plan,
-							  access_state_name(best.access.state), cause}, 7);
-		args[3] = moment_array((int64[])
-							   {best.access.from, best.access.until, best.access.grace_until,
-								best.access.end}, 4);
+		make_row(membership_id, &best, cause, args);
 	} while (store_execute(found ? &update_membership : &insert_membership, args, NULL, 0) == 0);
 
 	store_execute(&insert_history, key, NULL, 0);
@@ -497,7 +418,8 @@ membership_record(const char *account, bool livemode, const char *membership_id)
 }
 
 void
-membership_announce(const char *kind, const char *account, const char *id, const char *membership_id)
+membership_announce(const char *kind, const char *account, const char *id,
+					const char *membership_id)
 {
 	CompatJsonbState st = {0};
 	Jsonb	   *payload;
@@ -511,95 +433,4 @@ membership_announce(const char *kind, const char *account, const char *id, const
 	payload = json_finish(&st);
 	Async_Notify("memberpulse_stripe",
 				 JsonbToCString(NULL, &payload->root, VARSIZE(payload)));
-}
-
-/* The membership that counts a subscription by now, if it is another. */
-static StorePlan counted_by = {
-	.sql = "SELECT m.membership_id FROM stripe.memberships m"
-	" WHERE m.account = $1 AND m.livemode = $2 AND m.subscription = $3",
-	.nargs = 3,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID}
-};
-
-/* Those that the customer's metadata decided on before. */
-static StorePlan by_customer = {
-	.sql = "SELECT m.membership_id FROM stripe.memberships m"
-	" WHERE m.account = $1 AND m.livemode = $2 AND m.customer = $3 AND m.linked_by <> 'subscription'",
-	.nargs = 3,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID}
-};
-
-/* Only the latest invoice of a subscription says anything of its state. */
-static StorePlan by_invoice = {
-	.sql = "SELECT s.membership_id, s.customer FROM stripe.subscriptions s"
-	" WHERE s.account = $1 AND s.livemode = $2 AND s.id = $3 AND s.latest_invoice = $4",
-	.nargs = 4,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID, TEXTOID}
-};
-
-/* The metadata's membership, if it can be one. */
-static char *
-named_membership(Jsonb *data)
-{
-	JsonbContainer *metadata = json_get_container(&data->root, "metadata");
-	char	   *id = metadata ? json_get_text(metadata, "membership_id") : NULL;
-
-	return id != NULL && id[0] != '\0' && strlen(id) <= MEMBERSHIP_MAX_ID ? id : NULL;
-}
-
-/* Where an invoice names its subscription, in the shapes of all versions. */
-static char *
-invoice_subscription(Jsonb *data)
-{
-	char	   *id = json_get_ref(&data->root, "subscription");
-	JsonbContainer *parent = json_get_container(&data->root, "parent");
-	JsonbContainer *details = parent ? json_get_container(parent, "subscription_details") : NULL;
-
-	return id == NULL && details != NULL ? json_get_ref(details, "subscription") : id;
-}
-
-static List *
-add_id(List *ids, char *id)
-{
-	return id != NULL ? lappend(ids, id) : ids;
-}
-
-static List *
-of_invoice(Datum *key, const char *invoice, Jsonb *data)
-{
-	char	   *subscription = invoice_subscription(data);
-	Datum		args[4] = {key[0], key[1], 0, CStringGetTextDatum(invoice)};
-	char	   *named;
-	char	   *customer;
-
-	if (subscription == NULL)
-		return NIL;
-	args[2] = CStringGetTextDatum(subscription);
-	if (store_execute(&by_invoice, args, NULL, 1) == 0)
-		return NIL;
-	named = read_text(0, 1);
-	customer = read_text(0, 2);
-	if (named == NULL)
-		named = resolve_membership(key, subscription, customer, NULL);
-	return add_id(NIL, named);
-}
-
-List *
-membership_of(const ApplySource *source, const StripeObjectType *type, const char *id, Jsonb *data)
-{
-	bool		subscription = strcmp(type->name, "subscription") == 0;
-	Datum		key[3];
-	char	   *named;
-
-	key[0] = CStringGetTextDatum(source->account);
-	key[1] = BoolGetDatum(source->livemode);
-	key[2] = CStringGetTextDatum(id);
-	if (strcmp(type->name, "invoice") == 0)
-		return of_invoice(key, id, data);
-	if (!subscription && strcmp(type->name, "customer") != 0)
-		return NIL;
-	named = named_membership(data);
-	if (named == NULL && subscription)
-		named = resolve_membership(key, id, json_get_ref(&data->root, "customer"), NULL);
-	return read_ids(subscription ? &counted_by : &by_customer, key, add_id(NIL, named));
 }

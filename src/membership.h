@@ -9,19 +9,9 @@
 #ifndef MP_MEMBERSHIP_H
 #define MP_MEMBERSHIP_H
 
-#include "nodes/pg_list.h"
+#include "utils/timestamp.h"
 
-#include "apply.h"
-
-/* Longest membership id; longer ones in metadata are as if not there. */
-#define MEMBERSHIP_MAX_ID 512
-
-/*
- * The memberships whose state the object has a part in, as a list of strings.
- * "data" is its content.  Must run within a store scope, as the next.
- */
-extern List *membership_of(const ApplySource *source, const StripeObjectType *type,
-						   const char *id, Jsonb *data);
+#include "compat.h"
 
 /*
  * Brings one membership in line with the mirrors, in stripe.memberships and

@@ -187,7 +187,7 @@ add_price(const ApplySource *source, JsonbContainer *item)
  */
 static Datum
 apply_entries(const ApplySource *source, const StripeObjectType *type, JsonbContainer *entries,
-			  void (*each) (const ApplySource *, JsonbContainer *))
+			  void (*each)(const ApplySource *, JsonbContainer *))
 {
 	int			n = JsonContainerSize(entries);
 	Datum	   *ids = palloc(sizeof(Datum) * Max(n, 1));

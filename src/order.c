@@ -74,7 +74,8 @@ is_object(const JsonbValue *v)
 static bool
 get_member(JsonbContainer *object, const JsonbValue *key, JsonbValue *v)
 {
-	return getKeyJsonValueFromContainer(object, key->val.string.val, key->val.string.len, v) != NULL;
+	return getKeyJsonValueFromContainer(object, key->val.string.val, key->val.string.len,
+										v) != NULL;
 }
 
 /* The next key of an object being walked, with its value; false at the end. */
@@ -307,7 +308,7 @@ pick_any(const Contest *c)
 int
 order_pick(const StripeObjectType *type, const OrderState *states, int n, bool *certain)
 {
-	Contest		c = {.states = states,.n = n};
+	Contest		c = {.states = states, .n = n};
 	int			last = 0;
 
 	Assert(n > 0 && n <= ORDER_MAX_STATES);

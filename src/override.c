@@ -22,6 +22,7 @@
 
 #include "account.h"
 #include "audit.h"
+#include "belongs.h"
 #include "compat.h"
 #include "json.h"
 #include "membership.h"
@@ -36,17 +37,6 @@ COMPAT_FUNCTION(stripe_prune);
  * and tells repeated deliveries; none of these looks back further.
  */
 #define MIN_KEEP_DAYS 31
-
-static StorePlan linked_before = {
-	.sql = "SELECT membership_id FROM stripe.membership_links"
-	" WHERE account = $1 AND livemode = $2 AND object_id = $3"
-	" UNION SELECT membership_id FROM stripe.membership_subscriptions"
-	" WHERE account = $1 AND livemode = $2 AND subscription = $3"
-	" UNION SELECT membership_id FROM stripe.membership_subscriptions"
-	" WHERE account = $1 AND livemode = $2 AND customer = $3",
-	.nargs = 3,
-	.argtypes = {TEXTOID, BOOLOID, TEXTOID}
-};
 
 static StorePlan insert_link = {
 	.sql = "INSERT INTO stripe.membership_links AS l (account, livemode, object_id, membership_id, linked_by)"
@@ -109,8 +99,8 @@ text_arg(FunctionCallInfo fcinfo, int i)
 static void
 check_membership_id(const char *id)
 {
-	if (id == NULL || id[0] == '\0' || strlen(id) > MEMBERSHIP_MAX_ID)
-		refuse_argument("membership_id", psprintf("It has 1 to %d bytes.", MEMBERSHIP_MAX_ID));
+	if (id == NULL || id[0] == '\0' || strlen(id) > BELONGS_MAX_ID)
+		refuse_argument("membership_id", psprintf("It has 1 to %d bytes.", BELONGS_MAX_ID));
 }
 
 /*
@@ -142,14 +132,11 @@ stripe_link_membership(PG_FUNCTION_ARGS)
 	const char *customer = text_arg(fcinfo, 2);
 	const char *object = subscription ? subscription : customer;
 	const char *role = GetUserNameFromId(GetUserId(), false);
-	List	   *touched = NIL;
 	ListCell   *lc;
 	StoreScope	scope;
 	Datum		args[5];
 	MemoryContext caller = CurrentMemoryContext;
 	Jsonb	   *result;
-	uint64		n;
-	bool		isnull;
 
 	if (membership_id != NULL)
 		check_membership_id(membership_id);
@@ -163,19 +150,15 @@ stripe_link_membership(PG_FUNCTION_ARGS)
 	args[0] = CStringGetTextDatum(account.name);
 	args[1] = BoolGetDatum(account.livemode);
 	args[2] = CStringGetTextDatum(object);
-	n = store_execute(&linked_before, args, NULL, 0);
-	for (int i = 0; i < (int) n; i++)
-		touched = lappend(touched, TextDatumGetCString(store_column(i, 1, &isnull)));
 	if (membership_id != NULL)
 	{
 		args[3] = CStringGetTextDatum(membership_id);
 		args[4] = CStringGetTextDatum(role);
 		store_execute(&insert_link, args, NULL, 0);
-		touched = lappend(touched, pstrdup(membership_id));
 	}
 	else
 		store_execute(&delete_link, args, NULL, 0);
-	foreach(lc, touched)
+	foreach(lc, belongs_linked_object(account.name, account.livemode, object))
 		(void) membership_refresh(account.name, account.livemode, lfirst(lc), "stripe_link_membership");
 	args[2] = membership_id ? CStringGetTextDatum(membership_id) : CStringGetTextDatum("");
 	result = describe(args, caller);
@@ -186,7 +169,8 @@ stripe_link_membership(PG_FUNCTION_ARGS)
 }
 
 static void
-audit_override(const Account *account, const char *membership_id, const char *until, const char *reason)
+audit_override(const Account *account, const char *membership_id, const char *until,
+			   const char *reason)
 {
 	CompatJsonbState st = {0};
 
@@ -274,8 +258,9 @@ stripe_prune(PG_FUNCTION_ARGS)
 		refuse_argument("keep", psprintf("At least %d days are kept, which Stripe's retries and the grace of payments look back.", MIN_KEEP_DAYS));
 	if (max < 1)
 		refuse_argument("max", "It is not positive.");
+	before = GetCurrentTransactionStartTimestamp();
 	before = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
-													 TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
+													 TimestampTzGetDatum(before),
 													 PG_GETARG_DATUM(0)));
 	store_begin(&scope);
 	args[0] = CStringGetTextDatum(account.name);

@@ -154,12 +154,13 @@ static ApplySource
 answer_source(const Account *account)
 {
 	/* Not later than anything: what has a moment of its own keeps it. */
-	return (ApplySource) {account->name, account->livemode, time_t_to_timestamptz(0), NULL};
+	return (ApplySource){account->name, account->livemode, time_t_to_timestamptz(0), NULL};
 }
 
 /* The object, and if Stripe cut its list short, the rest of that. */
 static bool
-refetch_object(const Account *account, const StripeObjectType *type, const char *id, CallAnswer *answer)
+refetch_object(const Account *account, const StripeObjectType *type, const char *id,
+			   CallAnswer *answer)
 {
 	ApplySource source = answer_source(account);
 	char	   *path = psprintf("%s/%s", type->path, form_escape_segment(id, strlen(id)));
@@ -219,9 +220,7 @@ put_back_refetch(const Account *account, Refetch *r, const CallAnswer *answer)
 	StoreScope	scope;
 	Datum		args[8];
 
-	r->error = error_scrub(answer->error.detail ?
-						   psprintf("%s: %s", answer->error.message, answer->error.detail) :
-						   answer->error.message);
+	r->error = error_scrub(answer->error.detail ? psprintf("%s: %s", answer->error.message, answer->error.detail) : answer->error.message);
 	store_begin(&scope);
 	args[0] = CStringGetTextDatum(account->name);
 	args[1] = BoolGetDatum(account->livemode);

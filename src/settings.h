@@ -26,7 +26,7 @@ extern int	settings_timeout;
 extern int	settings_connect_timeout;
 extern int	settings_max_retries;
 extern int	settings_max_response_kb;
-extern int	settings_webhook_tolerance;	/* seconds */
+extern int	settings_webhook_tolerance; /* seconds */
 
 extern void settings_define(void);
 

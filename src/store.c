@@ -53,7 +53,7 @@ static const struct
 {
 	const char *name;
 	const char *value;
-}			pinned[] = {
+} pinned[] = {
 	{"search_path", "pg_catalog, pg_temp"},
 	{"plan_cache_mode", "force_generic_plan"},
 	{"enable_seqscan", "off"},

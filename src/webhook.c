@@ -72,7 +72,7 @@ read_payload(Datum value, bool is_text)
 		const char *utf8 = pg_server_to_any(payload.data, (int) payload.len, PG_UTF8);
 
 		if (utf8 != payload.data)
-			payload = (Payload) {utf8, strlen(utf8)};
+			payload = (Payload){utf8, strlen(utf8)};
 	}
 	return payload;
 }
@@ -105,7 +105,8 @@ check_signature(const char *const *secrets, int nsecrets, const Payload *payload
 }
 
 static SignatureOutcome
-check_with_account(const Account *account, const Payload *payload, const char *header, TimestampTz at)
+check_with_account(const Account *account, const Payload *payload, const char *header,
+				   TimestampTz at)
 {
 	SignatureOutcome outcome;
 
@@ -174,11 +175,16 @@ parse_payload(const Payload *payload)
 						   MAX_PAYLOAD_BYTES)));
 	json = json_parse(pnstrdup(payload->data, payload->len), payload->len, &why);
 	if (json == NULL)
+	{
+		int			sqlstate = ERRCODE_INVALID_TEXT_REPRESENTATION;
+
+		if (!pg_verify_mbstr(PG_UTF8, payload->data, (int) payload->len, true))
+			sqlstate = ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
 		ereport(ERROR,
-				(errcode(pg_verify_mbstr(PG_UTF8, payload->data, (int) payload->len, true) ?
-						 ERRCODE_INVALID_TEXT_REPRESENTATION : ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+				(errcode(sqlstate),
 				 errmsg("the webhook's payload cannot be read"),
 				 errdetail("The signature is valid, but of the content: %s.", why)));
+	}
 	return json;
 }
 
@@ -197,7 +203,8 @@ check_arguments(FunctionCallInfo fcinfo, const Payload *payload)
 				 errdetail("It is infinite.")));
 	if (secret != NULL)
 		return check_signature(&secret, 1, payload, header, at);
-	return check_with_account(account_lookup(text_arg(fcinfo, 2), ACCESS_READER), payload, header, at);
+	return check_with_account(account_lookup(text_arg(fcinfo, 2), ACCESS_READER), payload,
+							  header, at);
 }
 
 static Datum
@@ -249,8 +256,7 @@ form_result(TupleDesc tupdesc, const Event *event, const char *refusal)
 {
 	const char *texts[RESULT_COLUMNS] = {
 		event->id, event->type, event->state, event->object_id, event->membership_id,
-		refusal ? refusal : event->error
-	};
+		refusal ? refusal : event->error};
 	Datum		values[RESULT_COLUMNS];
 	bool		nulls[RESULT_COLUMNS];
 
@@ -279,7 +285,8 @@ ingest_webhook(FunctionCallInfo fcinfo, bool is_text)
 	Account		account = *account_lookup(text_arg(fcinfo, 2), ACCESS_BILLER);
 	Event		event;
 
-	refuse_signature(check_with_account(&account, &payload, text_arg(fcinfo, 1), GetCurrentTimestamp()));
+	refuse_signature(check_with_account(&account, &payload, text_arg(fcinfo, 1),
+										GetCurrentTimestamp()));
 	event_read(&account, parse_payload(&payload), &event);
 	event_ingest(&account, &event, 1);
 	return return_result(fcinfo, &event);
@@ -354,8 +361,7 @@ admit_delivery(const Account *account, Delivery *d, Event *event)
 		if (!is_refusal(edata->sqlerrcode))
 			PG_RE_THROW();
 		FlushErrorState();
-		d->refusal = edata->detail ? psprintf("%s: %s", edata->message, edata->detail) :
-			pstrdup(edata->message);
+		d->refusal = edata->detail ? psprintf("%s: %s", edata->message, edata->detail) : pstrdup(edata->message);
 		FreeErrorData(edata);
 		memset(event, 0, sizeof(*event));
 	}

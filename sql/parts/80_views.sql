@@ -198,7 +198,7 @@ SELECT e.account,
 		 WHERE f.account OPERATOR(pg_catalog.=) e.account
 		   AND f.livemode OPERATOR(pg_catalog.=) e.livemode
 		   AND f.state OPERATOR(pg_catalog.=) 'failed'
-		 ORDER BY f.received_at DESC
+		 ORDER BY f.received_at DESC, f.id DESC
 		 LIMIT 1) AS last_error,
 	   (SELECT pg_catalog.count(*)
 		  FROM stripe.refetches q
