@@ -79,23 +79,27 @@ mp_as()
 }
 
 #
-# The server to build for: PG_CONFIG if given, else the newest installed one.
+# The server to build for: PG_CONFIG if given, else the newest that is
+# installed with what building needs.
 # Debian's /usr/bin/pg_config is a script that picks one; --bindir looks
 # through it, because only a real pg_config can be moved (see mp_pg_tree).
 #
 mp_find_server()
 {
-	local found=${PG_CONFIG:-}
+	local found=${PG_CONFIG:-} dir
 
+	[[ -z ${MP_BINDIR:-} ]] || return 0
 	if [[ -z $found ]]; then
-		found=$(find /usr/lib/postgresql -path '*/bin/pg_config' 2>/dev/null | sort -V | tail -n 1)
+		for dir in $(find /usr/lib/postgresql -mindepth 1 -maxdepth 1 2>/dev/null | sort -V); do
+			[[ ! -x $dir/bin/postgres || ! -f $dir/lib/pgxs/src/makefiles/pgxs.mk ]] || found=$dir/bin/pg_config
+		done
 		[[ -n $found ]] || found=$(command -v pg_config) ||
 			mp_die "no pg_config found: run script/bootstrap, or set PG_CONFIG"
 	fi
 	MP_BINDIR=$("$found" --bindir)
 	[[ -x $MP_BINDIR/postgres ]] ||
 		mp_die "no server beside $found: install the PostgreSQL server of that version"
-	MP_PG_MAJOR=$("$MP_BINDIR/pg_config" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+	# Whatever is run from here on is told of the private tree's own.
 	unset PG_CONFIG
 }
 

@@ -111,6 +111,10 @@ scrub_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 			  ProcessUtilityContext context, ParamListInfo params,
 			  QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
 {
+	ProcessUtility_hook_type next = previous_utility_hook;
+
+	if (next == NULL)
+		next = standard_ProcessUtility;
 	if (has_key(query))
 	{
 		char	   *masked = pstrdup(query);
@@ -118,10 +122,7 @@ scrub_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		mask_keys(masked);
 		query = masked;
 	}
-	if (previous_utility_hook)
-		previous_utility_hook(pstmt, query, read_only_tree, context, params, environment, dest, qc);
-	else
-		standard_ProcessUtility(pstmt, query, read_only_tree, context, params, environment, dest, qc);
+	next(pstmt, query, read_only_tree, context, params, environment, dest, qc);
 }
 
 /* The texts of an ErrorData are its own copies; the statement's is not. */
