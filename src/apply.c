@@ -480,12 +480,24 @@ apply_completed(const ApplySource *source, const StripeObjectType *type, const c
 {
 	ApplySource same = *source;
 	MirrorRow	row;
+	Arrival		a = lock_known(source, type, id, &row);
+	JsonbContainer *entries;
+	Jsonb	   *whole;
 
-	(void) lock_known(source, type, id, &row);
 	if (row.data == NULL || row.deleted)
 		return;
+	a.part = true;
+	whole = normalize(&a, object);
+	entries = json_get_container(json_get_container(&whole->root, type->list), "data");
+	if (json_get_container(&row.data->root, type->list) == NULL ||
+		!order_equal(&nested_complete(type, &row.data->root, entries)->root, &whole->root))
+	{
+		queue_refetch(source->account, source->livemode, type->name, id, QUEUE_NESTED_LIST);
+		return;
+	}
 	same.as_of = row.as_of;
 	(void) apply_part(&same, type, id, object, PART_FOLLOWS);
+	nested_finish(&same, type, id, &whole->root);
 }
 
 void

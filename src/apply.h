@@ -72,8 +72,8 @@ extern ApplyOutcome apply_part(const ApplySource *source, const StripeObjectType
 							   const char *id, JsonbContainer *object, ApplyPart how);
 
 /*
- * Replaces the content of an object that is known by the same, completed.  It
- * is as of when it was.
+ * Completes an object that was just applied: "object" is the same with its
+ * whole list.  If it was changed in between, it is put down to be read again.
  */
 extern void apply_completed(const ApplySource *source, const StripeObjectType *type,
 							const char *id, JsonbContainer *object);

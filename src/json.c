@@ -70,6 +70,9 @@ json_parse(const char *data, size_t len, const char **why)
 	{
 		char	   *text = pg_any_to_server(data, (int) len, PG_UTF8);
 
+		if (text == data)
+			text = pnstrdup(data, len); /* the input need not end with a zero */
+
 		result = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 	}
 	PG_CATCH();

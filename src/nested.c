@@ -208,23 +208,45 @@ apply_entries(const ApplySource *source, const StripeObjectType *type, JsonbCont
 	return PointerGetDatum(construct_array(ids, nids, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
+/* Deletes rows of items that a whole list does not have. */
 static void
-follow_items(const ApplySource *source, const char *id, Jsonb *held, Jsonb *data)
+delete_other_items(const ApplySource *source, const char *id, TimestampTz as_of, Datum ids)
 {
-	JsonbContainer *entries = list_data(&data->root, "items");
-	JsonbContainer *before = held ? list_data(&held->root, "items") : NULL;
 	Datum		args[5];
 
-	if (entries == NULL || (before != NULL && order_equal(entries, before)))
-		return;
-	args[4] = apply_entries(source, objects_find("subscription_item"), entries, add_price);
-	if (held == NULL || nested_is_cut(objects_find("subscription"), &data->root))
-		return;
 	args[0] = CStringGetTextDatum(source->account);
 	args[1] = BoolGetDatum(source->livemode);
 	args[2] = CStringGetTextDatum(id);
-	args[3] = TimestampTzGetDatum(source->as_of);
+	args[3] = TimestampTzGetDatum(as_of);
+	args[4] = ids;
 	store_execute(&delete_items, args, NULL, 0);
+}
+
+static void
+follow_items(const ApplySource *source, const char *id, Jsonb *held, Jsonb *data)
+{
+	const StripeObjectType *type = objects_find("subscription");
+	JsonbContainer *entries = list_data(&data->root, "items");
+	JsonbContainer *before = held ? list_data(&held->root, "items") : NULL;
+	Datum		ids;
+
+	if (entries == NULL || (before != NULL && order_equal(entries, before)))
+		return;
+	ids = apply_entries(source, objects_find("subscription_item"), entries, add_price);
+	if (held != NULL && !nested_is_cut(type, &data->root))
+		delete_other_items(source, id, source->as_of, ids);
+}
+
+void
+nested_finish(const ApplySource *source, const StripeObjectType *type, const char *id,
+			  JsonbContainer *object)
+{
+	JsonbContainer *entries = list_data(object, type->list);
+
+	if (strcmp(type->name, "subscription") == 0 && entries != NULL)
+		delete_other_items(source, id, DT_NOEND,
+						   apply_entries(source, objects_find("subscription_item"), entries,
+										 add_price));
 }
 
 void

@@ -31,6 +31,13 @@ extern Jsonb *nested_complete(const StripeObjectType *type, JsonbContainer *obje
 extern void nested_follow(const ApplySource *source, const StripeObjectType *type,
 						  const char *id, Jsonb *held, Jsonb *data);
 
+/*
+ * The same for an object whose list was read to its end just now: no row that
+ * is not in it is right.
+ */
+extern void nested_finish(const ApplySource *source, const StripeObjectType *type,
+						  const char *id, JsonbContainer *object);
+
 /* Sessions that change a customer's entitlements take turns, to commit. */
 extern void nested_lock_entitlements(const char *customer);
 

@@ -173,7 +173,7 @@ parse_payload(const Payload *payload)
 				 errmsg("the webhook's payload is too large"),
 				 errdetail("It has %zu bytes, and at most %d are taken in.", payload->len,
 						   MAX_PAYLOAD_BYTES)));
-	json = json_parse(pnstrdup(payload->data, payload->len), payload->len, &why);
+	json = json_parse(payload->data, payload->len, &why);
 	if (json == NULL)
 	{
 		int			sqlstate = ERRCODE_INVALID_TEXT_REPRESENTATION;

@@ -57,7 +57,10 @@ check_answer(const AccessFacts *facts, int64 now)
 	wrong_access += covered != access_allows(r.state);
 
 	/* An interval is none, or has a beginning before its end. */
-	wrong_interval += r.until == ACCESS_UNKNOWN ? r.from != ACCESS_UNKNOWN : r.from == ACCESS_UNKNOWN || r.from >= r.until;
+	if (r.until == ACCESS_UNKNOWN)
+		wrong_interval += r.from != ACCESS_UNKNOWN;
+	else
+		wrong_interval += r.from == ACCESS_UNKNOWN || r.from >= r.until;
 
 	/* Grace is told where it is the reason, and nowhere else. */
 	wrong_grace += r.state == STATE_GRACE && facts->status != NULL &&
