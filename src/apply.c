@@ -86,11 +86,13 @@ typedef struct MirrorPlans
 static MirrorPlans *plans = NULL;
 
 static ApplyListener listener = NULL;
+static ApplyBracket bracket = NULL;
 
 void
-apply_set_listener(ApplyListener fn)
+apply_set_listener(ApplyListener fn, ApplyBracket around)
 {
 	listener = fn;
+	bracket = around;
 }
 
 static void
@@ -380,12 +382,16 @@ apply_arrival(Arrival *a, JsonbContainer *object)
 		{
 			Verdict		verdict = judge(a, &row, lock);
 
+			if (verdict == VERDICT_STALE)
+				nested_add_prices(a->source, a->type, object);
 			if (verdict != VERDICT_WRITE)
 				return verdict == VERDICT_STALE ? APPLY_STALE : APPLY_UNCHANGED;
 		}
 		if ((row.data == NULL || lock) && write_row(a, &row))
 		{
 			nested_follow(a->source, a->type, a->id, row.data, a->data);
+			if (a->data != data)
+				nested_add_prices(a->source, a->type, object);
 			if (listener != NULL)
 				listener(a->source, a->type, a->id, a->data);
 			return a->last_event == a->source->event_id ? APPLY_WRITTEN : APPLY_STALE;
@@ -400,8 +406,8 @@ usable_id(const char *id)
 	return id != NULL && id[0] != '\0' && strlen(id) <= MAX_ID_LENGTH;
 }
 
-void
-apply_object(const ApplySource *source, JsonbContainer *object)
+static void
+apply_within(const ApplySource *source, JsonbContainer *object)
 {
 	char	   *name;
 	char	   *id;
@@ -425,7 +431,7 @@ apply_object(const ApplySource *source, JsonbContainer *object)
 		(void) JsonbIteratorNext(&it, &v, true);
 		while ((tok = JsonbIteratorNext(&it, &v, true)) == WJB_ELEM)
 			if (v.type == jbvBinary)
-				apply_object(source, v.val.binary.data);
+				apply_within(source, v.val.binary.data);
 		return;
 	}
 
@@ -437,6 +443,37 @@ apply_object(const ApplySource *source, JsonbContainer *object)
 
 		(void) apply_arrival(&a, object);
 	}
+}
+
+/*
+ * What depends on the mirrors follows when all of an answer is in them.  An
+ * object expanded in another one is a part of the same answer.
+ */
+void
+apply_object(const ApplySource *source, JsonbContainer *object)
+{
+	static bool within = false;
+
+	if (within || bracket == NULL)
+	{
+		apply_within(source, object);
+		return;
+	}
+	within = true;
+	bracket(source, BRACKET_BEGIN);
+	PG_TRY();
+	{
+		apply_within(source, object);
+	}
+	PG_CATCH();
+	{
+		within = false;
+		bracket(source, BRACKET_ABANDON);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	within = false;
+	bracket(source, BRACKET_END);
 }
 
 ApplyOutcome

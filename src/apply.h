@@ -48,7 +48,20 @@ typedef enum ApplyOutcome
  */
 typedef void (*ApplyListener) (const ApplySource *source, const StripeObjectType *type,
 							   const char *id, Jsonb *data);
-extern void apply_set_listener(ApplyListener listener);
+
+/*
+ * Told when the objects of an answer begin and end to be applied, or when an
+ * error cut that short.
+ */
+typedef enum ApplyBracketStep
+{
+	BRACKET_BEGIN,
+	BRACKET_END,
+	BRACKET_ABANDON
+} ApplyBracketStep;
+
+typedef void (*ApplyBracket) (const ApplySource *source, ApplyBracketStep step);
+extern void apply_set_listener(ApplyListener listener, ApplyBracket bracket);
 
 /*
  * Applies an object, a list of objects or a deletion stub of an answer;

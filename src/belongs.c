@@ -180,8 +180,8 @@ named_membership(Jsonb *data)
 }
 
 /* Where an invoice names its subscription, in the shapes of all versions. */
-static char *
-invoice_subscription(Jsonb *data)
+char *
+belongs_invoice_subscription(Jsonb *data)
 {
 	char	   *id = json_get_ref(&data->root, "subscription");
 	JsonbContainer *parent = json_get_container(&data->root, "parent");
@@ -199,7 +199,7 @@ add_id(List *ids, char *id)
 static List *
 of_invoice(Datum *key, const char *invoice, Jsonb *data)
 {
-	char	   *subscription = invoice_subscription(data);
+	char	   *subscription = belongs_invoice_subscription(data);
 	Datum		args[4] = {key[0], key[1], 0, CStringGetTextDatum(invoice)};
 	char	   *named;
 	char	   *customer;

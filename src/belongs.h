@@ -36,4 +36,7 @@ typedef struct BelongsLink
 /* Those of a membership; "key" is account, mode and membership, as arguments. */
 extern List *belongs_linked(Datum *key);
 
+/* The subscription that an invoice names, in the shapes of all versions, or NULL. */
+extern char *belongs_invoice_subscription(Jsonb *data);
+
 #endif							/* MP_BELONGS_H */

@@ -271,7 +271,7 @@ record_event(Batch *batch, Event *event)
 static void
 apply_range(Batch *batch, int first, int end)
 {
-	FollowSet	set = {batch->context, NIL, NIL};
+	FollowSet	set = {.context = batch->context};
 
 	follow_gather(&set);
 	for (int i = first; i < end; i++)

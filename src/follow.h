@@ -19,6 +19,8 @@ typedef struct FollowSet
 	MemoryContext context;		/* where the lists live */
 	List	   *memberships;	/* of FollowItem */
 	List	   *payments;
+	List	   *changes;		/* what may belong to more by the time it is followed */
+	List	   *locks;			/* of int, see follow.c */
 } FollowSet;
 
 typedef struct FollowItem
@@ -37,6 +39,9 @@ extern void follow_mirror(const ApplySource *source, const StripeObjectType *typ
  * ends that, and must be called after an error, too.
  */
 extern void follow_gather(FollowSet *set);
+
+/* The same around an answer of the API: an ApplyBracket. */
+extern void follow_answer(const ApplySource *source, ApplyBracketStep step);
 
 /* Follows a set, each membership and payment once, in an order all keep to. */
 extern void follow_run(const char *account, bool livemode, FollowSet *set);

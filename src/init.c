@@ -31,5 +31,5 @@ _PG_init(void)
 	settings_define();
 	configured_take_environment();
 	scrub_install();
-	apply_set_listener(follow_mirror);
+	apply_set_listener(follow_mirror, follow_answer);
 }

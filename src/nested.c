@@ -181,6 +181,22 @@ add_price(const ApplySource *source, JsonbContainer *item)
 		(void) apply_part(source, objects_find("price"), id, price, PART_ADDS);
 }
 
+void
+nested_add_prices(const ApplySource *source, const StripeObjectType *type, JsonbContainer *object)
+{
+	JsonbContainer *entries = list_data(object, "items");
+
+	if (strcmp(type->name, "subscription") != 0 || entries == NULL)
+		return;
+	for (int i = 0; i < (int) JsonContainerSize(entries); i++)
+	{
+		JsonbValue *v = getIthJsonbValueFromContainer(entries, i);
+
+		if (v->type == jbvBinary)
+			add_price(source, v->val.binary.data);
+	}
+}
+
 /*
  * Applies each entry of the list to the mirror of its type and returns their
  * ids as an array.

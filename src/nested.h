@@ -27,6 +27,13 @@ extern Jsonb *nested_carry(const StripeObjectType *type, Jsonb *held, Jsonb *dat
 extern Jsonb *nested_complete(const StripeObjectType *type, JsonbContainer *object,
 							  JsonbContainer *entries);
 
+/*
+ * Adds the prices in a subscription's items that have no row.  A state of the
+ * subscription that is out of date may be the only one that shows them.
+ */
+extern void nested_add_prices(const ApplySource *source, const StripeObjectType *type,
+							  JsonbContainer *object);
+
 /* Brings rows that come from an object's list in line.  "held" may be NULL. */
 extern void nested_follow(const ApplySource *source, const StripeObjectType *type,
 						  const char *id, Jsonb *held, Jsonb *data);
