@@ -337,6 +337,23 @@ step_valgrind()
 	perl "$MP_WORK/src/test/asan/valgrind-reports.pl" "$reports"/*.log
 }
 
+# The demo as a user runs it; what psql says of a failed statement ends it.
+step_demo()
+{
+	local out=$MP_WORK/demo.out stop
+
+	"$MP_ROOT/script/demo" --keep >"$out" 2>&1 || {
+		cat "$out"
+		return 1
+	}
+	grep -q 'partially_refunded' "$out" && echo "ok 1 - the demo takes, fails and refunds a payment"
+	stop=$(sed -n 's/^ *\(.*script\/demo --stop .*\)$/\1/p' "$out")
+	[[ -n $stop ]] && echo "ok 2 - it says how to end what it left running"
+	read -ra stop <<<"$stop"
+	"${stop[@]}" >>"$out" 2>&1 && echo "ok 3 - which works"
+	[[ ! -e ${stop[-1]} ]] && echo "ok 4 - and leaves nothing"
+}
+
 step_clean()
 {
 	local left
