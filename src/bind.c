@@ -99,6 +99,12 @@ bind_array(ArrayType *array, JsonbValue *v)
 	v->val.binary.len = 0;
 }
 
+char *
+bind_text_arg(FunctionCallInfo fcinfo, int i)
+{
+	return PG_NARGS() <= i || PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
+}
+
 void
 bind_value(Datum value, Oid type, JsonbValue *v)
 {

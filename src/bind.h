@@ -27,6 +27,9 @@ extern Call *bind_call(FunctionCallInfo fcinfo);
  */
 extern char *bind_path(const char *function, const char *arg, const char *value);
 
+/* A text argument, or NULL if it is null or not declared. */
+extern char *bind_text_arg(FunctionCallInfo fcinfo, int i);
+
 /* A value as jsonb would hold it; the type must be one the functions use. */
 extern void bind_value(Datum value, Oid type, JsonbValue *v);
 

@@ -24,6 +24,7 @@
 
 #include "account.h"
 #include "audit.h"
+#include "bind.h"
 #include "compat.h"
 #include "home.h"
 #include "json.h"
@@ -86,17 +87,11 @@ refuse(const char *arg, const char *why)
 			 errdetail("%s", why)));
 }
 
-static char *
-text_arg(FunctionCallInfo fcinfo, int i)
-{
-	return PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
-}
-
 /* 1 for live, 0 for test, -1 for NULL. */
 static int
 mode_arg(FunctionCallInfo fcinfo, int i)
 {
-	char	   *mode = text_arg(fcinfo, i);
+	char	   *mode = bind_text_arg(fcinfo, i);
 
 	if (mode == NULL)
 		return -1;
@@ -108,7 +103,7 @@ mode_arg(FunctionCallInfo fcinfo, int i)
 static const char *
 account_arg(FunctionCallInfo fcinfo, int i)
 {
-	const char *name = PG_ARGISNULL(i) ? settings_account : text_arg(fcinfo, i);
+	const char *name = PG_ARGISNULL(i) ? settings_account : bind_text_arg(fcinfo, i);
 
 	if (name[0] == '\0' || strlen(name) >= NAMEDATALEN)
 		refuse("account", "An account name has 1 to 63 bytes.");
@@ -152,10 +147,10 @@ check_slack(Interval *slack)
 static void
 check_configure_args(FunctionCallInfo fcinfo)
 {
-	char	   *currency = text_arg(fcinfo, ARG_CURRENCY);
-	char	   *tax = text_arg(fcinfo, ARG_TAX_BEHAVIOR);
-	char	   *descriptor = text_arg(fcinfo, ARG_STATEMENT_DESCRIPTOR);
-	char	   *connected = text_arg(fcinfo, ARG_CONNECTED_ACCOUNT);
+	char	   *currency = bind_text_arg(fcinfo, ARG_CURRENCY);
+	char	   *tax = bind_text_arg(fcinfo, ARG_TAX_BEHAVIOR);
+	char	   *descriptor = bind_text_arg(fcinfo, ARG_STATEMENT_DESCRIPTOR);
+	char	   *connected = bind_text_arg(fcinfo, ARG_CONNECTED_ACCOUNT);
 	const char *why = NULL;
 
 	if (currency != NULL && money_check_currency(currency, &why) != MONEY_OK)
@@ -256,7 +251,7 @@ stripe_grant(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		refuse(PG_ARGISNULL(0) ? "role" : "level", "It must not be null.");
 	role = NameStr(*PG_GETARG_NAME(0));
-	level = text_arg(fcinfo, 1);
+	level = bind_text_arg(fcinfo, 1);
 	grants_require(account, ACCESS_ADMIN);
 	if (grants_level_by_name(level) == ACCESS_NONE)
 		refuse("level", "The levels are reader, biller and admin.");

@@ -23,6 +23,7 @@
 #include "account.h"
 #include "audit.h"
 #include "belongs.h"
+#include "bind.h"
 #include "compat.h"
 #include "json.h"
 #include "membership.h"
@@ -90,12 +91,6 @@ refuse_argument(const char *name, const char *detail)
 			 errdetail("%s", detail)));
 }
 
-static const char *
-text_arg(FunctionCallInfo fcinfo, int i)
-{
-	return PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
-}
-
 static void
 check_membership_id(const char *id)
 {
@@ -126,10 +121,10 @@ describe(Datum *args, MemoryContext context)
 Datum
 stripe_link_membership(PG_FUNCTION_ARGS)
 {
-	Account		account = *account_lookup(text_arg(fcinfo, 3), ACCESS_BILLER);
-	const char *membership_id = text_arg(fcinfo, 0);
-	const char *subscription = text_arg(fcinfo, 1);
-	const char *customer = text_arg(fcinfo, 2);
+	Account		account = *account_lookup(bind_text_arg(fcinfo, 3), ACCESS_BILLER);
+	const char *membership_id = bind_text_arg(fcinfo, 0);
+	const char *subscription = bind_text_arg(fcinfo, 1);
+	const char *customer = bind_text_arg(fcinfo, 2);
 	const char *object = subscription ? subscription : customer;
 	const char *role = GetUserNameFromId(GetUserId(), false);
 	ListCell   *lc;
@@ -186,11 +181,11 @@ audit_override(const Account *account, const char *membership_id, const char *un
 Datum
 stripe_override_membership(PG_FUNCTION_ARGS)
 {
-	Account		account = *account_lookup(text_arg(fcinfo, 3), ACCESS_ADMIN);
-	const char *membership_id = text_arg(fcinfo, 0);
+	Account		account = *account_lookup(bind_text_arg(fcinfo, 3), ACCESS_ADMIN);
+	const char *membership_id = bind_text_arg(fcinfo, 0);
 	bool		clear = PG_ARGISNULL(1);
 	TimestampTz until = clear ? 0 : PG_GETARG_TIMESTAMPTZ(1);
-	const char *reason = text_arg(fcinfo, 2);
+	const char *reason = bind_text_arg(fcinfo, 2);
 	const char *role = GetUserNameFromId(GetUserId(), false);
 	StoreScope	scope;
 	Datum		args[6];
@@ -246,7 +241,7 @@ static StorePlan prune_history = {
 Datum
 stripe_prune(PG_FUNCTION_ARGS)
 {
-	Account		account = *account_lookup(text_arg(fcinfo, 2), ACCESS_ADMIN);
+	Account		account = *account_lookup(bind_text_arg(fcinfo, 2), ACCESS_ADMIN);
 	StoreScope	scope;
 	Datum		args[3];
 	int64		max = PG_ARGISNULL(1) ? 10000 : PG_GETARG_INT32(1);

@@ -69,13 +69,6 @@ wait_note_socket(int fd, int interest)
 }
 
 void
-wait_forget_sockets(void)
-{
-	nwatched = 0;
-	nin_set = -1;
-}
-
-void
 wait_socket_changed(void)
 {
 	nin_set = -1;

@@ -32,9 +32,6 @@ typedef struct WaitReady
  */
 extern bool wait_note_socket(int fd, int interest);
 
-/* Forgets every socket, before those who opened them close them. */
-extern void wait_forget_sockets(void);
-
 /*
  * To be called when a socket is opened or closed, also from callbacks: its
  * number may have belonged to another one.

@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "account.h"
+#include "bind.h"
 #include "compat.h"
 #include "error.h"
 #include "event.h"
@@ -54,12 +55,6 @@ typedef struct Payload
 	const char *data;
 	size_t		len;
 } Payload;
-
-static const char *
-text_arg(FunctionCallInfo fcinfo, int i)
-{
-	return PG_NARGS() <= i || PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
-}
 
 static Payload
 read_payload(Datum value, bool is_text)
@@ -192,8 +187,8 @@ parse_payload(const Payload *payload)
 static SignatureOutcome
 check_arguments(FunctionCallInfo fcinfo, const Payload *payload)
 {
-	const char *header = text_arg(fcinfo, 1);
-	const char *secret = text_arg(fcinfo, 3);
+	const char *header = bind_text_arg(fcinfo, 1);
+	const char *secret = bind_text_arg(fcinfo, 3);
 	TimestampTz at = PG_ARGISNULL(4) ? GetCurrentTimestamp() : PG_GETARG_TIMESTAMPTZ(4);
 
 	if (TIMESTAMP_NOT_FINITE(at))
@@ -203,7 +198,7 @@ check_arguments(FunctionCallInfo fcinfo, const Payload *payload)
 				 errdetail("It is infinite.")));
 	if (secret != NULL)
 		return check_signature(&secret, 1, payload, header, at);
-	return check_with_account(account_lookup(text_arg(fcinfo, 2), ACCESS_READER), payload,
+	return check_with_account(account_lookup(bind_text_arg(fcinfo, 2), ACCESS_READER), payload,
 							  header, at);
 }
 
@@ -282,10 +277,10 @@ static Datum
 ingest_webhook(FunctionCallInfo fcinfo, bool is_text)
 {
 	Payload		payload = payload_arg(fcinfo, "stripe_ingest_webhook", is_text);
-	Account		account = *account_lookup(text_arg(fcinfo, 2), ACCESS_BILLER);
+	Account		account = *account_lookup(bind_text_arg(fcinfo, 2), ACCESS_BILLER);
 	Event		event;
 
-	refuse_signature(check_with_account(&account, &payload, text_arg(fcinfo, 1),
+	refuse_signature(check_with_account(&account, &payload, bind_text_arg(fcinfo, 1),
 										GetCurrentTimestamp()));
 	event_read(&account, parse_payload(&payload), &event);
 	event_ingest(&account, &event, 1);
@@ -414,7 +409,7 @@ array_arg(FunctionCallInfo fcinfo, int i, Oid type, Datum **values, bool **nulls
 Datum
 stripe_ingest_webhooks(PG_FUNCTION_ARGS)
 {
-	Account		account = *account_lookup(text_arg(fcinfo, 2), ACCESS_BILLER);
+	Account		account = *account_lookup(bind_text_arg(fcinfo, 2), ACCESS_BILLER);
 	bool		is_text = !PG_ARGISNULL(0) && ARR_ELEMTYPE(PG_GETARG_ARRAYTYPE_P(0)) == TEXTOID;
 	Datum	   *payloads;
 	bool	   *no_payload;
@@ -442,7 +437,7 @@ stripe_ingest_webhooks(PG_FUNCTION_ARGS)
 Datum
 stripe_ingest_events(PG_FUNCTION_ARGS)
 {
-	Account		account = *account_lookup(text_arg(fcinfo, 1), ACCESS_ADMIN);
+	Account		account = *account_lookup(bind_text_arg(fcinfo, 1), ACCESS_ADMIN);
 	Datum	   *events;
 	bool	   *missing;
 	int			n = array_arg(fcinfo, 0, JSONBOID, &events, &missing);
@@ -462,8 +457,8 @@ stripe_ingest_events(PG_FUNCTION_ARGS)
 Datum
 stripe_replay_event(PG_FUNCTION_ARGS)
 {
-	Account		account = *account_lookup(text_arg(fcinfo, 1), ACCESS_ADMIN);
-	const char *id = text_arg(fcinfo, 0);
+	Account		account = *account_lookup(bind_text_arg(fcinfo, 1), ACCESS_ADMIN);
+	const char *id = bind_text_arg(fcinfo, 0);
 	Event		event;
 
 	if (id == NULL || !event_replay(&account, id, &event))
@@ -480,7 +475,7 @@ Datum
 stripe_retry_events(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Account		account = *account_lookup(text_arg(fcinfo, 1), ACCESS_BILLER);
+	Account		account = *account_lookup(bind_text_arg(fcinfo, 1), ACCESS_BILLER);
 	int			max = PG_ARGISNULL(0) ? 100 : PG_GETARG_INT32(0);
 	char	  **ids;
 	int			n;
